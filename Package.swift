@@ -1,0 +1,90 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Every target is built alike. `WARREN_STRICT=1`, which all our scripts set, makes warnings errors; an editor session may do without.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+] + (Context.environment["WARREN_STRICT"] == "1" ? [.treatAllWarnings(as: .error)] : [])
+
+/// A Swift module of ours. What it may import is what stands here: the house-rule tests hold the sources to this list.
+func module(_ name: String, _ dependencies: String...) -> Target {
+    .target(name: name, dependencies: dependencies.map { .init(stringLiteral: $0) }, swiftSettings: settings)
+}
+
+func program(_ name: String, _ dependencies: String...) -> Target {
+    .executableTarget(name: name, dependencies: dependencies.map { .init(stringLiteral: $0) }, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: String..., resources: [String] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: dependencies.map { .init(stringLiteral: $0) },
+        exclude: resources,
+        swiftSettings: settings)
+}
+
+let package = Package(
+    name: "warren",
+    products: [
+        .executable(name: "warrend", targets: ["warrend"]),
+        .executable(name: "warren", targets: ["warren"]),
+    ],
+    targets: [
+        // C headers and module maps. Shims hold no logic.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "CNFTables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+
+        // Values and the kernel.
+        module("Bytes"),
+        module("Kernel", "Bytes", "CLinux"),
+        module("Loop", "Bytes", "Kernel"),
+
+        // Pure transformers: no descriptor, no loop, no clock.
+        module("TLS", "Bytes", "COpenSSL"),
+        module("HTTP", "Bytes", "CNGHTTP2"),
+        module("Documents", "Bytes", "CYAML"),
+        module("Wire", "Bytes"),
+        module("Messages", "Bytes", "Wire", "Documents"),
+        module("Mesh", "Bytes", "Documents"),
+
+        // What a node is made of.
+        module("Capture", "Bytes", "Kernel", "Mesh", "CNFTables"),
+        module("Telemetry", "Bytes", "Kernel", "Loop", "HTTP", "Documents", "Mesh"),
+        module("Transport", "Bytes", "Kernel", "Loop", "TLS", "HTTP"),
+        module("Daemon", "Bytes", "Kernel", "Loop", "Documents", "HTTP", "Transport", "Telemetry"),
+        module("Tunnel", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Mesh", "Telemetry"),
+        module(
+            "NodeProxy", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Documents", "Mesh", "Capture", "Tunnel", "Telemetry",
+            "Transport", "Daemon"),
+        module("Operator", "Bytes", "Kernel", "TLS", "HTTP", "Documents", "Messages", "Mesh"),
+
+        program("warrend", "NodeProxy", "Kernel"),
+        program("warren", "Operator", "Kernel"),
+
+        .target(
+            name: "Support", dependencies: ["Bytes", "Kernel", "Documents"], path: "Tests/Support", swiftSettings: settings),
+        tests("Bytes", "Bytes"),
+        tests("Kernel", "Kernel", "Bytes"),
+        tests("Loop", "Loop", "Kernel", "Bytes"),
+        tests("TLS", "TLS", "Bytes"),
+        tests("HTTP", "HTTP", "Bytes"),
+        tests("Documents", "Documents", "Bytes"),
+        tests("Wire", "Wire", "Bytes"),
+        tests("Mesh", "Mesh", "Messages", "Wire", "Documents", "Bytes", "Support", resources: ["Vectors"]),
+        tests("Capture", "Capture", "Mesh", "Kernel", "Bytes"),
+        tests("Telemetry", "Telemetry", "Mesh", "HTTP", "Documents", "Loop", "Kernel", "Bytes"),
+        tests("Transport", "Transport", "HTTP", "Loop", "Kernel", "Bytes"),
+        tests("Tunnel", "Tunnel", "TLS", "HTTP", "Mesh", "Loop", "Kernel", "Bytes"),
+        tests("NodeProxy", "NodeProxy", "Tunnel", "TLS", "HTTP", "Mesh", "Loop", "Kernel", "Documents", "Bytes"),
+        tests("Operator", "Operator", "Mesh", "Documents", "Kernel", "Bytes", "Support"),
+        tests("HouseRules", "Support", "Kernel"),
+        tests("Host", "Support", "Kernel", "Documents", "Bytes"),
+    ]
+)

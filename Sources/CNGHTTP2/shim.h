@@ -1,0 +1,4 @@
+#ifndef WARREN_CNGHTTP2_H
+#define WARREN_CNGHTTP2_H
+#include <nghttp2/nghttp2.h>
+#endif

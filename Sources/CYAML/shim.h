@@ -1,0 +1,4 @@
+#ifndef WARREN_CYAML_H
+#define WARREN_CYAML_H
+#include <yaml.h>
+#endif
