@@ -21,7 +21,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1.2.3.4 ", ":", ":::", "1::2::3", "1:2:3:4:5:6:7", "12345::", "::1%eth0",
+        "", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1.2.3.4 ", ":", ":::", "1::2::3", "1:2:3:4:5:6:7", "12345::",
+        "::1%eth0",
         "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8::", "g::", "1:", ":1", "1:2:3:4:5:6:7:1.2.3.4", String(repeating: "1:", count: 40),
     ])
     func `what is no address is refused`(text: String) {
@@ -40,7 +41,8 @@ import Testing
     @Test(arguments: [
         ("10.0.0.0/8", "10.255.0.1", true), ("10.0.0.0/8", "11.0.0.1", false), ("0.0.0.0/0", "1.2.3.4", true),
         ("0.0.0.0/0", "::1", false), ("::/0", "1.2.3.4", false), ("2001:db8::/33", "2001:db8:7fff::1", true),
-        ("2001:db8::/33", "2001:db8:8000::1", false), ("192.0.2.7", "192.0.2.7", true), ("2001:db8::/65", "2001:db8::8000:0:0:1", false),
+        ("2001:db8::/33", "2001:db8:8000::1", false), ("192.0.2.7", "192.0.2.7", true),
+        ("2001:db8::/65", "2001:db8::8000:0:0:1", false),
     ])
     func `a block holds its addresses`(block: String, address: String, expected: Bool) throws {
         #expect(try #require(IPPrefix(block)).contains(#require(IPAddress(address))) == expected)
@@ -56,7 +58,9 @@ import Testing
         #expect(try #require(SocketAddress(text)).description == text)
     }
 
-    @Test(arguments: ["10.0.0.1", "10.0.0.1:", "10.0.0.1:65536", "10.0.0.1:080", "2001:db8::1:80", "[10.0.0.1]:80", "db:80", "u@1.2.3.4:5"])
+    @Test(arguments: [
+        "10.0.0.1", "10.0.0.1:", "10.0.0.1:65536", "10.0.0.1:080", "2001:db8::1:80", "[10.0.0.1]:80", "db:80", "u@1.2.3.4:5",
+    ])
     func `what is no socket address is refused`(text: String) {
         #expect(SocketAddress(text) == nil)
     }

@@ -13,8 +13,10 @@ import Testing
 
     @Test(arguments: [
         "", "spiffe://", "spiffe://td/ns/a/sa", "spiffe://td/ns/a/sa/b/", "spiffe://td/ns/a/sa/b/c", "spiffe://td/ns//sa/b",
-        "spiffe:///ns/a/sa/b", "https://td/ns/a/sa/b", "spiffe://td/NS/a/sa/b", "spiffe://TD/ns/a/sa/b", "spiffe://td/ns/a/sa/b?q",
-        "spiffe://td:8/ns/a/sa/b", "spiffe://u@td/ns/a/sa/b", "spiffe://td/ns/../sa/b", "spiffe://td/ns/a/sa/b%2f", "spiffe://td/ns/a/sa/b\0",
+        "spiffe:///ns/a/sa/b", "https://td/ns/a/sa/b", "spiffe://td/NS/a/sa/b", "spiffe://TD/ns/a/sa/b",
+        "spiffe://td/ns/a/sa/b?q",
+        "spiffe://td:8/ns/a/sa/b", "spiffe://u@td/ns/a/sa/b", "spiffe://td/ns/../sa/b", "spiffe://td/ns/a/sa/b%2f",
+        "spiffe://td/ns/a/sa/b\0",
         "SPIFFE://td/ns/a/sa/b", "spiffe://td/ns/ä/sa/b",
     ])
     func `what is no identity is refused`(text: String) {

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Swift's importer doesn't see of Linux: functions behind _GNU_SOURCE, headers that the Glibc module lacks, and macros.
+// Plain calls and constants; no logic. Errors are -1 with errno, as everywhere in C.
+#ifndef WARREN_CLINUX_H
+#define WARREN_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+int clinux_accept(int listener, struct sockaddr_storage *peer, socklen_t *length);
+int clinux_enter_network_namespace(int descriptor);
+long clinux_splice(int from, int to, size_t count);
+int clinux_pipe(int ends[2], int size);
+/// 1 if the descriptor lies on the kernel's nsfs.
+int clinux_is_namespace(int descriptor);
+int clinux_thread_id(void);
+int clinux_set_thread_name(const char *name);
+int clinux_die_with_parent(int signal);
+int clinux_no_core(void);
+
+/// SO_ORIGINAL_DST of the family; fills a sockaddr_in or sockaddr_in6.
+int clinux_original_destination(int socket, int ipv6, struct sockaddr_storage *address, socklen_t *length);
+
+/// One descriptor over a Unix socket, with one byte of payload at least.
+long clinux_send_descriptor(int socket, int descriptor, const void *bytes, size_t count);
+long clinux_receive_descriptor(int socket, int *descriptor, void *bytes, size_t count);
+
+/// The peer's credentials of a Unix socket.
+int clinux_peer_credentials(int socket, int *pid, unsigned *uid, unsigned *gid);
+
+/// glibc's allocator: few arenas and fixed thresholds, so that memory returns to the system.
+void clinux_configure_allocator(void);
+void clinux_trim_allocator(void);
+
+extern const int clinux_ipv6_transparent;
+extern const int clinux_ip_transparent;
+extern const int clinux_ip_bind_address_no_port;
+extern const int clinux_tcp_user_timeout;
+extern const int clinux_tcp_congestion;
+extern const uint32_t clinux_epollexclusive;
+
+/// The child of posix_spawn in a fresh session is not enough for us: see Process.swift.
+int clinux_close_range_cloexec(unsigned first);
+
+#endif

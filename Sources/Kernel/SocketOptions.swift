@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Bytes
+internal import CLinux
+import Glibc
+
+extension Descriptor {
+    borrowing func set(_ level: CInt, _ option: CInt, _ value: CInt) throws(Errno) {
+        var value = value
+        let number = number
+        _ = try call { unsafe setsockopt(number, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) }
+    }
+
+    /// Small writes are never delayed.
+    package borrowing func setNoDelay() throws(Errno) { try set(CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
+
+    /// The mark that our redirection rules and routing rules look at. Needs CAP_NET_ADMIN.
+    package borrowing func setMark(_ mark: UInt32) throws(Errno) { try set(SOL_SOCKET, SO_MARK, CInt(bitPattern: mark)) }
+
+    /// Lets the socket bind to an address that isn't ours: the client's own, towards the server. Needs CAP_NET_ADMIN or CAP_NET_RAW.
+    package borrowing func setTransparent(_ family: IPAddress.Family) throws(Errno) {
+        switch family {
+        case .v4: try set(CInt(IPPROTO_IP), clinux_ip_transparent, 1)
+        case .v6: try set(CInt(IPPROTO_IPV6), clinux_ipv6_transparent, 1)
+        }
+    }
+
+    /// The port is chosen at connect, per destination, and not at bind: one address then has 28,000 ports for each destination
+    /// instead of for all together (I15).
+    package borrowing func setBindAddressNoPort() throws(Errno) { try set(CInt(IPPROTO_IP), clinux_ip_bind_address_no_port, 1) }
+
+    /// Closing sends a reset instead of an end while this is on, also when the kernel closes for a killed process (I12).
+    package borrowing func setResetOnClose(_ on: Bool) {
+        var value = linger(l_onoff: on ? 1 : 0, l_linger: 0)
+        let result = unsafe setsockopt(number, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+        if result == -1 { Errno.current.trapIfOurs() }
+    }
+
+    /// Finds a peer that is gone: the first probe after `idle`, then one each `interval`, given up after `count` (all seconds).
+    package borrowing func setKeepalive(idle: CInt, interval: CInt, count: CInt) throws(Errno) {
+        try set(SOL_SOCKET, SO_KEEPALIVE, 1)
+        try set(CInt(IPPROTO_TCP), TCP_KEEPIDLE, idle)
+        try set(CInt(IPPROTO_TCP), TCP_KEEPINTVL, interval)
+        try set(CInt(IPPROTO_TCP), TCP_KEEPCNT, count)
+    }
+
+    /// How long sent bytes may stay unacknowledged before the connection ends.
+    package borrowing func setUserTimeout(_ time: Interval) throws(Errno) {
+        try set(CInt(IPPROTO_TCP), clinux_tcp_user_timeout, CInt(clamping: time.milliseconds))
+    }
+
+    /// The congestion control by name (`cubic`, `bbr`). Fails with noSuchFile where the kernel doesn't have it.
+    package borrowing func setCongestionControl(_ name: String) throws(Errno) {
+        let number = number
+        let bytes = Array(name.utf8)
+        _ = try call {
+            unsafe bytes.withUnsafeBytes {
+                unsafe setsockopt(number, CInt(IPPROTO_TCP), clinux_tcp_congestion, $0.baseAddress, socklen_t($0.count))
+            }
+        }
+    }
+}

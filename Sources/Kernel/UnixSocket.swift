@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CLinux
+import Glibc
+
+/// Unix stream sockets by path: the admin socket and the CLI that talks to it.
+package enum UnixSocket {
+    /// The longest path that fits a `sockaddr_un`, in bytes.
+    package static let maximumPath = 107
+
+    /// A non-blocking listener. A socket left by a process before us is replaced; the mode is set before anyone may connect.
+    package static func listen(path: String, mode: UInt32, backlog: CInt) throws(Errno) -> Descriptor {
+        let socket = try make()
+        _ = unsafe unlink(path)
+        let before = umask(0o777)
+        defer { _ = umask(before) }
+        let number = socket.number
+        _ = try call { unsafe withAddress(path) { unsafe bind(number, $0, $1) } }
+        _ = try call { unsafe chmod(path, mode_t(mode)) }
+        _ = try call { Glibc.listen(number, backlog) }
+        return socket
+    }
+
+    /// A connection to the listener at the path; blocking, since only programs without a loop dial.
+    package static func connect(path: String) throws(Errno) -> Descriptor {
+        guard path.utf8.count <= maximumPath else { throw Errno(ENAMETOOLONG) }
+        let type = CInt(SOCK_STREAM.rawValue) | O_CLOEXEC
+        let socket = Descriptor(takingOwnership: try call { Glibc.socket(AF_UNIX, type, 0) })
+        let number = socket.number
+        _ = try call { unsafe withAddress(path) { unsafe Glibc.connect(number, $0, $1) } }
+        return socket
+    }
+
+    private static func make() throws(Errno) -> Descriptor {
+        let type = CInt(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC
+        return Descriptor(takingOwnership: try call { socket(AF_UNIX, type, 0) })
+    }
+
+    private static func withAddress<Result>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
+            for (index, byte) in path.utf8.prefix(maximumPath).enumerated() { unsafe field[index] = byte }
+        }
+        return unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+}
+
+/// Who is at the other end of a Unix socket, as the kernel says.
+package struct PeerCredentials: Sendable {
+    package let process: CInt
+    package let user: UInt32
+    package let group: UInt32
+}
+
+extension Descriptor {
+    package borrowing func peerCredentials() throws(Errno) -> PeerCredentials {
+        var (process, user, group): (CInt, UInt32, UInt32) = (0, 0, 0)
+        let number = number
+        _ = try call { unsafe clinux_peer_credentials(number, &process, &user, &group) }
+        return PeerCredentials(process: process, user: user, group: group)
+    }
+}
