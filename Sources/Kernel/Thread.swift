@@ -35,9 +35,9 @@ package final class Thread: Sendable {
 
     /// Pauses the calling thread. Not on a loop.
     package static func sleep(_ time: Interval) {
-        var wanted = timespec(
-            tv_sec: Int(time.nanoseconds / 1_000_000_000), tv_nsec: Int(time.nanoseconds % 1_000_000_000))
-        while unsafe nanosleep(&wanted, &wanted) == -1 && errno == EINTR {}
+        let end = Instant.now() + time
+        var wanted = timespec(tv_sec: Int(end.nanoseconds / 1_000_000_000), tv_nsec: Int(end.nanoseconds % 1_000_000_000))
+        while unsafe clock_nanosleep(CLOCK_MONOTONIC, CInt(TIMER_ABSTIME), &wanted, nil) == EINTR {}
     }
 }
 
