@@ -7,12 +7,12 @@ import Glibc
 package func invariant(
     _ condition: @autoclosure () -> Bool, _ sentence: @autoclosure () -> String, file: StaticString = #fileID, line: UInt = #line
 ) {
-    if !condition() { stop(sentence(), file: file, line: line) }
+    if !condition() { bug(sentence(), file: file, line: line) }
 }
 
 /// Ends the program after writing the sentence and the place to standard error.
 @usableFromInline
-package func stop(_ sentence: String, file: StaticString = #fileID, line: UInt = #line) -> Never {
+package func bug(_ sentence: String, file: StaticString = #fileID, line: UInt = #line) -> Never {
     let text = Array("warren: bug: \(sentence) (\(file):\(line))\n".utf8)
     _ = unsafe text.withUnsafeBytes { unsafe write(2, $0.baseAddress, $0.count) }
     fatalError(sentence)

@@ -101,7 +101,7 @@ private func withCStrings<Result>(_ texts: [String], _ body: (UnsafePointer<Unsa
     defer { unsafe pointers.forEach { unsafe free($0) } }
     unsafe pointers.append(nil)
     return unsafe pointers.withUnsafeBufferPointer { buffer in
-        guard let base = buffer.baseAddress else { stop("an empty vector has no address") }
+        guard let base = buffer.baseAddress else { bug("an empty vector has no address") }
         return unsafe body(base)
     }
 }
@@ -113,12 +113,20 @@ package struct BlockingPipe: ~Copyable {
 
     package init() throws(Errno) {
         let pipe = try Pipe(size: 64 * 1024)
-        let numbers = (pipe.readEnd.number, pipe.writeEnd.number)
-        for number in [numbers.0, numbers.1] {
-            let flags = try call { fcntl(number, F_GETFL) }
-            _ = try call { fcntl(number, F_SETFL, flags & ~O_NONBLOCK) }
-        }
-        readEnd = try pipe.readEnd.duplicate()
-        writeEnd = try pipe.writeEnd.duplicate()
+        let read = try pipe.readEnd.duplicate()
+        let write = try pipe.writeEnd.duplicate()
+        try read.setBlocking()
+        try write.setBlocking()
+        readEnd = read
+        writeEnd = write
+    }
+}
+
+extension Descriptor {
+    /// Lets calls wait: for programs without a loop.
+    package borrowing func setBlocking() throws(Errno) {
+        let number = number
+        let flags = try call { fcntl(number, F_GETFL) }
+        _ = try call { fcntl(number, F_SETFL, flags & ~O_NONBLOCK) }
     }
 }

@@ -1,1 +1,155 @@
 // SPDX-License-Identifier: Apache-2.0
+
+package import Kernel
+
+/// What a loop tells about a descriptor.
+package protocol EventSource: AnyObject {
+    /// On the loop's thread. Level-triggered: what isn't taken is told again.
+    func ready(_ readiness: Readiness)
+}
+
+/// Work that is gathered over a turn and done once at its end: one send for all that the turn's events produced.
+package protocol TurnTarget: AnyObject {
+    /// True if more is left, to be done in the next turn after others had theirs.
+    func endTurn() -> Bool
+}
+
+/// One thread's event loop: descriptors, timers, messages and the scratch memory for bytes that pass.
+///
+/// Everything that it watches lives and dies on its thread; other threads reach it by a `Mailbox` alone. It never takes a lock and never waits but in
+/// epoll. It ends when `stop` was called on its own thread.
+package final class Loop {
+    /// 64 KiB is what one receive and one send move best (docs/decisions: more cost 10 to 25 % with BBR and won nothing with cubic).
+    package static let chunk = 64 * 1024
+
+    /// What this turn's receive from a tunnel gives, until it is decrypted.
+    package let ciphertext = Scratch(count: chunk)
+    /// Decrypted bytes, until they are parsed.
+    package let plaintext = Scratch(count: chunk)
+    /// Frames on their way to be encrypted.
+    package let stage = Scratch(count: chunk)
+
+    /// When the turn began. Reading the clock once per turn is exact enough for time-outs and statistics.
+    package private(set) var now: Instant
+    /// How many turns there were: the watchdog looks whether it grows.
+    package private(set) var turns: UInt64 = 0
+
+    private struct Watch {
+        let source: any EventSource
+        let number: CInt
+        var wanted: Readiness
+    }
+
+    private let epoll: Epoll
+    private var watches = Slots<Watch>()
+    private var timers: TimerWheel
+    private var turnEnds: ContiguousArray<any TurnTarget> = []
+    private var running = false
+
+    package init() throws(Errno) {
+        epoll = try Epoll(capacity: 256)
+        now = Instant.now()
+        timers = TimerWheel(now: now)
+    }
+
+    // MARK: - Descriptors
+
+    /// Begins to tell the source about a descriptor, which the caller owns and must `unwatch` before closing.
+    /// - Parameter exclusive: of several loops that watch the same listener one is woken.
+    package func watch(_ number: CInt, for wanted: Readiness, exclusive: Bool = false, source: any EventSource) throws(Errno)
+        -> Token
+    {
+        let token = watches.insert(Watch(source: source, number: number, wanted: wanted))
+        do throws(Errno) {
+            try epoll.add(number, wanted, word: token.word, exclusive: exclusive)
+        } catch {
+            watches.remove(token)
+            throw error
+        }
+        return token
+    }
+
+    /// Changes what is wanted; a system call only if it differs.
+    @inline(__always)
+    package func want(_ wanted: Readiness, _ token: Token) {
+        guard let watch = watches[token], watch.wanted != wanted else { return }
+        watches.update(token) { $0.wanted = wanted }
+        do throws(Errno) {
+            try epoll.change(watch.number, wanted, word: token.word)
+        } catch {
+            bug("epoll refuses to change descriptor \(watch.number): \(error)")
+        }
+    }
+
+    /// Ends the telling. Events of this turn that are still to come for the token find nothing.
+    package func unwatch(_ token: Token) {
+        guard let watch = watches.remove(token) else { return }
+        do throws(Errno) {
+            try epoll.remove(watch.number)
+        } catch {
+            bug("epoll doesn't know descriptor \(watch.number): \(error)")
+        }
+    }
+
+    // MARK: - Time
+
+    package func arm(_ delay: Interval, _ target: any TimerTarget, tag: UInt32) -> Token {
+        timers.arm(at: Instant.now() + delay, target: target, tag: tag)
+    }
+
+    package func cancel(_ timer: Token) { timers.cancel(timer) }
+
+    // MARK: - Turns
+
+    /// Has `endTurn` called when this turn's events are served. The caller keeps a flag so that it asks once per turn.
+    @inline(__always)
+    package func atEndOfTurn(_ target: any TurnTarget) { turnEnds.append(target) }
+
+    /// Runs until `stop`.
+    package func run() {
+        running = true
+        while running { turn(wait: nil) }
+    }
+
+    package func stop() { running = false }
+
+    /// One turn: waits for events at most `wait` (nil: until something happens), serves them, then timers, then ends of turn.
+    package func turn(wait: Interval?) {
+        let count: Int
+        do throws(Errno) {
+            count = try epoll.wait(milliseconds: timeout(wait))
+        } catch {
+            bug("epoll can't wait: \(error)")
+        }
+        now = Instant.now()
+        turns &+= 1
+        for index in 0..<count {
+            let (word, readiness) = epoll.event(index)
+            if let watch = watches[Token(word: word)] { watch.source.ready(readiness) }
+        }
+        for (target, tag) in timers.due(now: now) { target.timerFired(tag) }
+        serveEndsOfTurn()
+    }
+
+    /// Those who have more left go to the next turn, which then doesn't sleep.
+    private func serveEndsOfTurn() {
+        var index = 0
+        var again: ContiguousArray<any TurnTarget> = []
+        // Ends of turn may ask for further ones: a tunnel that freed room wakes a relay, which writes into another tunnel.
+        while index < turnEnds.count {
+            let target = turnEnds[index]
+            if target.endTurn() { again.append(target) }
+            index += 1
+        }
+        turnEnds = again
+    }
+
+    private func timeout(_ wait: Interval?) -> CInt {
+        if !turnEnds.isEmpty { return 0 }
+        var limit = wait
+        if let next = timers.nextWake(now: Instant.now()), limit.map({ next < $0 }) ?? true { limit = next }
+        guard let limit else { return -1 }
+        // Rounded up: waking a little early would only spin until the tick is due.
+        return CInt(clamping: (limit.nanoseconds + 999_999) / 1_000_000)
+    }
+}
