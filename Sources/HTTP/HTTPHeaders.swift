@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The header fields of one message, in the order in which they came. Names are looked up without regard to case.
+///
+/// A value: all names and values lie in one byte array, so a list costs two allocations however long it is. Bytes are kept as they
+/// were received (obsolete text included); text is made of them only where somebody asks.
+package struct HTTPHeaders: Sendable, Hashable {
+    /// Where one field lies in `bytes`: its name, and the value right behind it.
+    private struct Field: Sendable, Hashable {
+        let start: Int
+        let valueStart: Int
+        let end: Int
+    }
+
+    private var bytes: [UInt8] = []
+    private var fields: [Field] = []
+
+    package init() {}
+
+    /// How many fields there are.
+    package var count: Int { fields.count }
+
+    package var isEmpty: Bool { fields.isEmpty }
+
+    /// The size as HTTP/2 counts it (RFC 9113 §6.5.2): names and values, and 32 bytes for each field.
+    package var listSize: Int { bytes.count + fields.count * 32 }
+
+    /// Adds a field at the end. Bytes that would end a line or a string where the list is written out (CR, LF, NUL and the other
+    /// controls but tab) become spaces: no value can smuggle in a field of its own.
+    package mutating func append(_ name: String, _ value: String) {
+        let start = bytes.count
+        bytes.append(contentsOf: name.utf8.lazy.map(Self.harmless))
+        let valueStart = bytes.count
+        bytes.append(contentsOf: value.utf8.lazy.map(Self.harmless))
+        fields.append(Field(start: start, valueStart: valueStart, end: bytes.count))
+    }
+
+    /// Adds a field as it was received. The caller has checked the bytes by the rules of its protocol.
+    mutating func append(received name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        let start = bytes.count
+        unsafe bytes.append(contentsOf: name)
+        let valueStart = bytes.count
+        unsafe bytes.append(contentsOf: value)
+        fields.append(Field(start: start, valueStart: valueStart, end: bytes.count))
+    }
+
+    /// Replaces every field of this name by one.
+    package mutating func set(_ name: String, _ value: String) {
+        remove(name)
+        append(name, value)
+    }
+
+    /// Removes every field of this name. Its bytes stay allocated until the list ends.
+    package mutating func remove(_ name: String) { fields = fields.filter { !matches($0, name) } }
+
+    /// The value of the first field of this name; bytes that are no UTF-8 are replaced.
+    package subscript(name: String) -> String? { fields.first { matches($0, name) }.map(value) }
+
+    /// The values of all fields of this name, in order.
+    package func values(_ name: String) -> [String] { fields.filter { matches($0, name) }.map(value) }
+
+    package func contains(_ name: String) -> Bool { fields.contains { matches($0, name) } }
+
+    private static func harmless(_ byte: UInt8) -> UInt8 { byte < 0x20 && byte != 0x09 || byte == 0x7f ? 0x20 : byte }
+
+    private func value(_ field: Field) -> String { String(decoding: bytes[field.valueStart..<field.end], as: UTF8.self) }
+
+    private func matches(_ field: Field, _ name: String) -> Bool {
+        let utf8 = name.utf8
+        return utf8.count == field.valueStart - field.start
+            && zip(bytes[field.start..<field.valueStart], utf8).allSatisfy { Self.lowercased($0) == Self.lowercased($1) }
+    }
+
+    private static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
+}
+
+extension HTTPHeaders: RandomAccessCollection {
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { fields.count }
+
+    /// A field as text.
+    package subscript(position: Int) -> (name: String, value: String) {
+        let field = fields[position]
+        return (String(decoding: bytes[field.start..<field.valueStart], as: UTF8.self), value(field))
+    }
+
+    /// The bytes of each field, in order. They are live during the call only.
+    func withFields(_ body: (_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) -> Void) {
+        unsafe bytes.withUnsafeBufferPointer { all in
+            for field in fields {
+                unsafe body(
+                    UnsafeBufferPointer(rebasing: all[field.start..<field.valueStart]),
+                    UnsafeBufferPointer(rebasing: all[field.valueStart..<field.end]))
+            }
+        }
+    }
+}
+
+extension HTTPHeaders: ExpressibleByDictionaryLiteral {
+    /// In the order in which they are written.
+    package init(dictionaryLiteral elements: (String, String)...) {
+        for (name, value) in elements { append(name, value) }
+    }
+}
+
+extension HTTPHeaders: CustomStringConvertible {
+    package var description: String { map { "\($0.name): \($0.value)" }.joined(separator: "\n") }
+}
