@@ -42,9 +42,9 @@ package struct Value: Sendable {
 extension Value {
     package static let null = Value(.null)
     package static func bool(_ value: Bool) -> Value { Value(.bool(value)) }
-    package static func string(_ value: some StringProtocol) -> Value { Value(.string(String(value))) }
+    package static func string(_ value: String) -> Value { Value(.string(value)) }
     package static func number(_ value: Double) -> Value { Value(.number(value)) }
-    package static func array(_ values: some Sequence<Value>) -> Value { Value(.sequence(Array(values))) }
+    package static func array(_ values: [Value]) -> Value { Value(.sequence(values)) }
 
     /// Numbers above `Int64.max` become floating point, as every JSON reader of the field would read them.
     package static func integer(_ value: some BinaryInteger) -> Value {
@@ -53,12 +53,12 @@ extension Value {
     }
 
     /// A mapping in the given order. The keys must differ; nobody checks.
-    package static func object(_ entries: some Sequence<(String, Value)>) -> Value {
+    package static func object(_ entries: [(String, Value)]) -> Value {
         Value(.mapping(entries.map { Entry($0.0, $0.1) }))
     }
 
     /// A mapping without the keys whose value is nil.
-    package static func object(present entries: some Sequence<(String, Value?)>) -> Value {
+    package static func object(present entries: [(String, Value?)]) -> Value {
         Value(.mapping(entries.compactMap { key, value in value.map { Entry(key, $0) } }))
     }
 }
