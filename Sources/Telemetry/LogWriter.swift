@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Kernel
+import Synchronization
+
+/// Where written bytes go. Called on the log thread, whole lines at a time; may block.
+package typealias LogSink = @Sendable ([UInt8]) -> Void
+
+/// The thread that writes the log: it takes what the rings hold, turns it into lines and hands them to the sinks. When a sink is slow the
+/// rings fill and drop; no loop ever waits for it. Made once by `main`; `stop` writes what is left and ends the thread.
+package final class LogWriter: Sendable {
+    package let levels: LogLevels
+    private let format: LogFormat
+    private let capacity: Int
+    private let sinks: (daemon: LogSink, access: LogSink)
+    private let waker: LogWaker
+    private let rings = Mutex<[LogRing]>([])
+    private let stopping = Atomic<Bool>(false)
+    private let thread = Mutex<Thread?>(nil)
+
+    /// - Parameters:
+    ///   - capacity: records per ring. 4096 lines are the end of that many connections in one turn of the log thread; a slot is 32 bytes.
+    ///   - daemon: takes the daemon's own lines, standard error by default.
+    ///   - access: takes the access log, standard output by default, so that the two can be parted.
+    package init(
+        format: LogFormat, levels: LogLevels, capacity: Int = 4096,
+        daemon: @escaping LogSink = { StandardStream.error.write(String(decoding: $0, as: UTF8.self)) },
+        access: @escaping LogSink = { StandardStream.output.write(String(decoding: $0, as: UTF8.self)) }
+    ) throws(Errno) {
+        self.format = format
+        self.levels = levels
+        self.capacity = capacity
+        sinks = (daemon, access)
+        waker = try LogWaker()
+    }
+
+    /// Begins to write. Once.
+    package func start() throws(Errno) {
+        let thread = try Thread(name: "log") { [self] in run() }
+        self.thread.withLock { $0 = thread }
+    }
+
+    /// A ring for one loop.
+    package func makeRing() -> LogRing {
+        let ring = LogRing(capacity: capacity, waker: waker)
+        rings.withLock { $0.append(ring) }
+        return ring
+    }
+
+    /// A log with a ring of its own.
+    package func makeLog(_ scope: LogScope) -> Log { Log(scope, ring: makeRing(), levels: levels) }
+
+    /// Lines that found a ring full, since the start.
+    package var dropped: UInt64 { rings.withLock { $0.reduce(0) { $0 &+ $1.dropped } } }
+
+    /// Writes what is left and waits for the thread's end.
+    package func stop() {
+        stopping.store(true, ordering: .sequentiallyConsistent)
+        waker.counter.signal()
+        thread.withLock { $0.take() }?.join()
+    }
+
+    // MARK: - The log thread
+
+    private func run() {
+        let sleeper = LogSleeper(waker.counter.descriptor.number)
+        var told: UInt64 = 0
+        while true {
+            let last = stopping.load(ordering: .sequentiallyConsistent)
+            let wrote = writeBatch()
+            told = tellDropped(told)
+            if wrote { continue }
+            if last { return }
+            waker.willSleep()
+            if !writeBatch() { sleeper.sleep() }
+            waker.didWake()
+        }
+    }
+
+    /// Writes what waits, at most some hundred records, in the order of their times. False if nothing waited.
+    private func writeBatch() -> Bool {
+        var records: [LogRecord] = []
+        for ring in rings.withLock({ $0 }) {
+            var taken = 0
+            while taken < 256, let record = ring.pop() {
+                records.append(record)
+                taken += 1
+            }
+        }
+        guard !records.isEmpty else { return false }
+        records.sort { $0.time < $1.time }
+        write(records)
+        return true
+    }
+
+    private func write(_ records: [LogRecord]) {
+        var (daemon, access): ([UInt8], [UInt8]) = ([], [])
+        for record in records {
+            switch record {
+            case .line: LogText.write(record, format, into: &daemon)
+            case .access: LogText.write(record, format, into: &access)
+            }
+        }
+        if !daemon.isEmpty { sinks.daemon(daemon) }
+        if !access.isEmpty { sinks.access(access) }
+    }
+
+    private func tellDropped(_ told: UInt64) -> UInt64 {
+        let total = dropped
+        if total != told {
+            let message = "\(total - told) log lines were dropped: they came faster than they could be written"
+            write([.line(LogLine(time: .now(), level: .warn, scope: .telemetry, message: message))])
+        }
+        return total
+    }
+}
+
+/// On what the log thread sleeps.
+private struct LogSleeper: ~Copyable {
+    private let epoll: Epoll?
+
+    /// Without descriptors for an epoll instance the thread looks a hundred times a second instead.
+    init(_ number: CInt) {
+        epoll = try? Epoll(capacity: 1)
+        do throws(Errno) { try epoll?.add(number, .read, word: 0) } catch {}
+    }
+
+    /// Until a ring says that it has something.
+    borrowing func sleep() {
+        let count = (try? epoll?.wait(milliseconds: 60_000)) ?? nil
+        if count == nil { Thread.sleep(.milliseconds(10)) }
+    }
+}
