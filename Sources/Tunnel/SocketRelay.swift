@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Kernel
+package import Loop
+
+/// Who started a relay and hears how it ended.
+package protocol RelayOwner: AnyObject {
+    /// Once, as the last thing. Nil: both applications finished. The sockets are closed already.
+    func relayEnded(_ failure: ConnectionFailure?)
+}
+
+/// Two sockets, each giving what the other takes: plain traffic, and both ends on one host.
+///
+/// An end of stream is passed on as one, half by half, and nothing else is: whatever goes wrong is a reset to both (I12). What the slower side
+/// hasn't taken is held, one chunk at most, and the faster side isn't read meanwhile. Lives on one loop; ends when both applications finished, when
+/// something failed, or by `cut`.
+package final class SocketRelay {
+    private let loop: Loop
+    private let pipes: PipePool
+    private var owner: (any RelayOwner)?
+    private let client: RelaySocket
+    private let server: RelaySocket
+    private var toServer = RelayDirection()
+    private var toClient = RelayDirection()
+
+    /// - Parameters:
+    ///   - client: the side that connected; must close with a reset (`setResetOnClose`) until now.
+    ///   - server: the side that we connected to, likewise.
+    package init(loop: Loop, pipes: PipePool, client: consuming Descriptor, server: consuming Descriptor, owner: any RelayOwner) {
+        self.loop = loop
+        self.pipes = pipes
+        self.owner = owner
+        self.client = RelaySocket(client, name: "client")
+        self.server = RelaySocket(server, name: "server")
+    }
+
+    /// Application bytes so far.
+    package var tally: Tally {
+        var tally = Tally()
+        tally.received = toServer.moved
+        tally.sent = toClient.moved
+        return tally
+    }
+
+    /// Begins. On failure the relay has ended and the owner was told.
+    package func start() {
+        client.relay = self
+        server.relay = self
+        do throws(Errno) {
+            try client.watch(on: loop)
+            try server.watch(on: loop)
+        } catch {
+            end(ConnectionFailure(.limit, "watching a connection: \(error)"))
+        }
+    }
+
+    /// Resets both sides; the owner hears the failure.
+    package func cut(_ failure: ConnectionFailure) { end(failure) }
+
+    fileprivate func ready(_ socket: RelaySocket, _ readiness: Readiness) {
+        if readiness.contains(.failed) {
+            let cause = socket.takeError() ?? .connectionReset
+            end(ConnectionFailure(.reset, "the \(socket.name) ended the connection: \(cause)"))
+            return
+        }
+        let fromClient = socket === client
+        if readiness.contains(.write) { pump(toServer: !fromClient) }
+        if !readiness.isDisjoint(with: [.read, .peerEnded, .hungUp]) { pump(toServer: fromClient) }
+        settle()
+    }
+
+    private func pump(toServer upwards: Bool) {
+        guard owner != nil else { return }
+        do throws(RelayFault) {
+            if upwards {
+                try toServer.pump(from: client.descriptor!, to: server.descriptor!, loop: loop, pipes: pipes)
+            } else {
+                try toClient.pump(from: server.descriptor!, to: client.descriptor!, loop: loop, pipes: pipes)
+            }
+        } catch {
+            let name = error.atSource == upwards ? client.name : server.name
+            end(ConnectionFailure(.reset, "the \(name) ended the connection: \(error.cause)"))
+        }
+    }
+
+    /// After events: everything done, or what to wait for next.
+    private func settle() {
+        guard owner != nil else { return }
+        if toServer.targetTold && toClient.targetTold {
+            end(nil)
+            return
+        }
+        client.want(reading: !toServer.sourceEnded && !toServer.isBlocked, writing: toClient.isBlocked, on: loop)
+        server.want(reading: !toClient.sourceEnded && !toClient.isBlocked, writing: toServer.isBlocked, on: loop)
+    }
+
+    private func end(_ failure: ConnectionFailure?) {
+        guard let owner = owner.take() else { return }
+        toServer.close(pipes: pipes)
+        toClient.close(pipes: pipes)
+        client.close(on: loop, clean: failure == nil)
+        server.close(on: loop, clean: failure == nil)
+        owner.relayEnded(failure)
+    }
+}
+
+/// A socket of a relay on its loop.
+private final class RelaySocket: EventSource {
+    let name: String
+    var relay: SocketRelay?
+    /// Nil once closed; the relay asks for it only before.
+    var descriptor: Descriptor?
+    private var token: Token?
+    private var hungUp = false
+
+    init(_ descriptor: consuming Descriptor, name: String) {
+        self.descriptor = consume descriptor
+        self.name = name
+    }
+
+    func watch(on loop: Loop) throws(Errno) {
+        guard let number = descriptor?.number else { return }
+        token = try loop.watch(number, for: .read, source: self)
+    }
+
+    /// A socket that hung up and from which nothing is wanted is no longer watched: it would be told of without end while the
+    /// other side still takes its rest.
+    func want(reading: Bool, writing: Bool, on loop: Loop) {
+        guard let token else { return }
+        var wanted: Readiness = []
+        if reading { wanted.insert(.read) }
+        if writing { wanted.insert(.write) }
+        if wanted.isEmpty && hungUp {
+            loop.unwatch(token)
+            self.token = nil
+        } else {
+            loop.want(wanted, token)
+        }
+    }
+
+    func ready(_ readiness: Readiness) {
+        if readiness.contains(.hungUp) { hungUp = true }
+        relay?.ready(self, readiness)
+    }
+
+    func takeError() -> Errno? { descriptor?.takeError() }
+
+    /// Closing sends a reset unless everything was delivered.
+    func close(on loop: Loop, clean: Bool) {
+        if let token = token.take() { loop.unwatch(token) }
+        if clean { descriptor?.setResetOnClose(false) }
+        descriptor = nil
+        relay = nil
+    }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HTTP
+package import Kernel
+package import Loop
+internal import Bytes
+
+/// Who started a stream and hears what becomes of it.
+package protocol StreamOwner: AnyObject {
+    /// Client: the other side reached the application. Application bytes flow from now on.
+    func streamAccepted(_ headers: HTTPHeaders)
+    /// Once, as the last thing. Nil: both applications finished. The application's socket is closed already, unless it never had one.
+    func streamEnded(_ failure: ConnectionFailure?)
+}
+
+/// One application connection in a tunnel: the application's socket on one side, an HTTP/2 stream on the other. Both ends use it.
+///
+///     waiting ──accepted (client: 200 came; server: 200 sent)──► relaying ──both ends passed on──► over
+///        └───────────────────refused, lost, cut───────────────────┴──────────────────────────────►
+///
+/// An END_STREAM becomes a FIN and a FIN an END_STREAM; everything else that ends a stream is a reset to the application (I12). Bytes that the peer sends
+/// early are held until the application is connected; the stream's window bounds them. Lives on one loop. The tunnel holds it while the stream exists,
+/// its owner until `streamEnded`.
+package final class StreamRelay {
+    private enum State {
+        case waiting
+        case relaying
+        case over
+    }
+
+    private let loop: Loop
+    private let settings: TunnelSettings
+    private let windows: WindowBudget
+    private var owner: (any StreamOwner)?
+    /// Nil once the stream is gone; the socket may still have bytes to take then.
+    private var tunnel: TunnelConnection?
+    package private(set) var stream: Int32 = 0
+    private var socket: Descriptor?
+    private var token: Token?
+    private var state = State.waiting
+    /// Bytes that the application hasn't taken.
+    private var held = ByteQueue()
+
+    /// The application sent FIN, and END_STREAM went out for it.
+    private var applicationEnded = false
+    /// END_STREAM came.
+    private var peerEnded = false
+    /// FIN went to the application for it.
+    private var applicationTold = false
+    /// The session was told that there is something to read, and hasn't read to the end since.
+    private var isResumed = false
+    /// The last read emptied the socket and no event came since.
+    private var isDrained = true
+    private var isMuted = false
+    private var hungUp = false
+
+    private var fromApplication: UInt64 = 0
+    private var toApplication: UInt64 = 0
+    /// What was lent of the window budget, and what the peer sent since the window last grew.
+    private var grown = 0
+    private var sinceGrowth = 0
+
+    package init(loop: Loop, settings: TunnelSettings, windows: WindowBudget, owner: any StreamOwner) {
+        self.loop = loop
+        self.settings = settings
+        self.windows = windows
+        self.owner = owner
+    }
+
+    /// Client: bytes that the client's application sent are *received*.
+    package func tally(asClient: Bool) -> Tally {
+        var tally = Tally()
+        tally.received = asClient ? fromApplication : toApplication
+        tally.sent = asClient ? toApplication : fromApplication
+        return tally
+    }
+
+    /// The tunnel carries this stream under this number.
+    func attach(to tunnel: TunnelConnection, stream: Int32) {
+        self.tunnel = tunnel
+        self.stream = stream
+    }
+
+    /// The application is connected: from now on bytes flow both ways. The socket must close with a reset until now.
+    package func begin(_ socket: consuming Descriptor) {
+        guard state == .waiting else { return }
+        state = .relaying
+        do throws(Errno) {
+            token = try loop.watch(socket.number, for: .read, source: self)
+        } catch {
+            fail(ConnectionFailure(.limit, "watching a connection: \(error)"))
+            return
+        }
+        self.socket = consume socket
+        if !held.isEmpty { flushHeld() }
+        finishIfDone()
+    }
+
+    /// Resets the application and the stream.
+    package func cut(_ failure: ConnectionFailure) { fail(failure) }
+}
+
+// MARK: - From the tunnel
+
+extension StreamRelay {
+    func accepted(_ headers: HTTPHeaders) { owner?.streamAccepted(headers) }
+
+    /// Client: an answer that is no 200. The peer's stream is of no more use.
+    func refused(_ status: Int) {
+        fail(ConnectionFailure(.refused, "the other side answered \(status)", status: status), code: HTTP2Code.cancel)
+    }
+
+    func dataReceived(_ bytes: UnsafeRawBufferPointer) {
+        guard state != .over else { return }
+        grow(bytes.count)
+        guard state == .relaying, held.isEmpty else {
+            unsafe held.append(bytes)
+            return
+        }
+        let sent = unsafe send(bytes)
+        guard state == .relaying else { return }
+        if sent < bytes.count {
+            unsafe held.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+            adjustWant()
+        }
+        if sent > 0 { tunnel?.consumed(stream, sent) }
+    }
+
+    func endReceived() {
+        peerEnded = true
+        finishIfDone()
+    }
+
+    /// The stream is gone. Only after both ends that is as it should be.
+    func streamClosed(_ error: UInt32) {
+        tunnel = nil
+        windows.giveBack(grown)
+        grown = 0
+        guard state != .over else { return }
+        if error == HTTP2Code.noError && applicationEnded && peerEnded { return }
+        let kind: ConnectionFailure.Kind = error == HTTP2Code.refusedStream && state == .waiting ? .notTaken : .tunnelLost
+        fail(ConnectionFailure(kind, "the other side ended the stream: \(HTTP2Code.name(error))"))
+    }
+
+    /// The tunnel under the stream failed, and this is why.
+    func tunnelFailed(_ failure: ConnectionFailure) {
+        tunnel = nil
+        windows.giveBack(grown)
+        grown = 0
+        guard state != .over else { return }
+        if state == .relaying && applicationEnded && peerEnded { return }
+        fail(failure)
+    }
+
+    func readData(into buffer: UnsafeMutableRawBufferPointer) -> HTTP2DataRead {
+        guard state == .relaying, !isDrained, !applicationEnded else { return .nothing }
+        let transfer: Transfer?
+        do throws(Errno) {
+            transfer = try unsafe socket?.receive(into: buffer)
+        } catch {
+            fail(ConnectionFailure(.reset, "the application ended the connection: \(error)"))
+            return .reset(HTTP2Code.connectError)
+        }
+        switch transfer {
+        case .moved(let count):
+            fromApplication &+= UInt64(count)
+            if count < buffer.count { drained() }
+            return .bytes(count)
+        case .endOfStream:
+            applicationEnded = true
+            drained()
+            finishIfDone()
+            return .end
+        case .wouldBlock, nil:
+            drained()
+            return .nothing
+        }
+    }
+
+    /// Nothing to read until the next event.
+    private func drained() {
+        isDrained = true
+        isResumed = false
+        if isMuted || applicationEnded {
+            isMuted = false
+            adjustWant()
+        }
+    }
+
+    /// A stream whose application takes everything at once gets a larger window, as long as the loop's budget lasts.
+    private func grow(_ count: Int) {
+        sinceGrowth += count
+        guard let tunnel, held.isEmpty, state == .relaying else { return }
+        let window = tunnel.initialWindow + grown
+        guard sinceGrowth >= window, window < settings.largestStreamWindow else { return }
+        let more = min(window, settings.largestStreamWindow - window)
+        guard windows.take(more) else { return }
+        grown += more
+        sinceGrowth = 0
+        tunnel.growWindow(stream, to: window + more)
+    }
+}
+
+// MARK: - From the application
+
+extension StreamRelay: EventSource {
+    package func ready(_ readiness: Readiness) {
+        guard state == .relaying else { return }
+        if readiness.contains(.failed) {
+            let cause = socket?.takeError() ?? .connectionReset
+            fail(ConnectionFailure(.reset, "the application ended the connection: \(cause)"))
+            return
+        }
+        if readiness.contains(.hungUp) { hungUp = true }
+        if readiness.contains(.write) { flushHeld() }
+        guard state == .relaying, !readiness.isDisjoint(with: [.read, .peerEnded, .hungUp]), !applicationEnded else {
+            adjustWant()
+            return
+        }
+        isDrained = false
+        if isResumed {
+            // The tunnel can't take it now. It reads as soon as it can, so until then there is no need to be told.
+            isMuted = true
+            adjustWant()
+        } else {
+            isResumed = true
+            tunnel?.resume(stream)
+        }
+    }
+
+    private func flushHeld() {
+        guard !held.isEmpty else { return }
+        let sent = unsafe held.withBytes { unsafe send($0) }
+        guard state == .relaying else { return }
+        held.consume(sent)
+        if sent > 0 { tunnel?.consumed(stream, sent) }
+        finishIfDone()
+        adjustWant()
+    }
+
+    /// How many bytes the application took.
+    private func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+        do throws(Errno) {
+            guard case .moved(let count) = try unsafe socket?.send(bytes) else { return 0 }
+            toApplication &+= UInt64(count)
+            return count
+        } catch {
+            fail(ConnectionFailure(.reset, "the application ended the connection: \(error)"))
+            return 0
+        }
+    }
+
+    /// A socket that hung up and has nothing to take is no longer watched: it would be told of without end.
+    private func adjustWant() {
+        guard let token else { return }
+        var wanted: Readiness = []
+        if !applicationEnded && !isMuted { wanted.insert(.read) }
+        if !held.isEmpty { wanted.insert(.write) }
+        if wanted.isEmpty && hungUp {
+            loop.unwatch(token)
+            self.token = nil
+        } else {
+            loop.want(wanted, token)
+        }
+    }
+}
+
+// MARK: - The end
+
+extension StreamRelay {
+    private func finishIfDone() {
+        guard state == .relaying else { return }
+        if peerEnded && held.isEmpty && !applicationTold {
+            applicationTold = true
+            socket?.shutdownWriting()
+        }
+        if applicationTold && applicationEnded {
+            socket?.setResetOnClose(false)
+            close()
+            end(nil)
+        }
+    }
+
+    private func fail(_ failure: ConnectionFailure, code: UInt32 = HTTP2Code.connectError) {
+        guard state != .over else { return }
+        close()
+        tunnel?.reset(stream, code)
+        end(failure)
+    }
+
+    /// The application sees a reset unless it was said otherwise before.
+    private func close() {
+        state = .over
+        if let token = token.take() { loop.unwatch(token) }
+        socket = nil
+        held.release()
+    }
+
+    private func end(_ failure: ConnectionFailure?) {
+        if let owner = owner.take() { owner.streamEnded(failure) }
+    }
+}

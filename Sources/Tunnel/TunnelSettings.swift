@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Kernel
+
+/// The bounds of tunnels. Each number comes with its reason; the daemon's configuration sets most of them.
+package struct TunnelSettings: Sendable {
+    /// From SYN to established. Ten seconds outlast one lost SYN and its two repetitions (1 s + 2 s + 4 s).
+    package var connectTimeout = Interval.seconds(10)
+    /// From the first byte of TLS to the last of the handshake: a healthy one takes milliseconds, a peer under load a second or two. A
+    /// ztunnel waits for ever here.
+    package var handshakeTimeout = Interval.seconds(10)
+    /// From the end of the handshake to the peer's SETTINGS.
+    package var settingsTimeout = Interval.seconds(10)
+    /// From CONNECT to its answer: the other side may dial the application for `connectTimeout` before it answers.
+    package var replyTimeout = Interval.seconds(15)
+    /// Without a received byte for this long the peer is asked whether it is there (HTTP/2 PING).
+    package var pingInterval = Interval.seconds(10)
+    /// Without a received byte for this long after the question the peer is gone.
+    package var pingTimeout = Interval.seconds(20)
+    /// A tunnel without streams is closed after this time: long enough for requests that come every few minutes.
+    package var idleTimeout = Interval.seconds(300)
+    /// How long a tunnel that says goodbye waits for the answer before it says the last word.
+    package var goodbyeTimeout = Interval.seconds(5)
+    /// Streams per tunnel before another is opened: head-of-line blocking in TCP touches no more than these.
+    package var streamsPerTunnel = 100
+    /// How far a stream's window may grow: 4 MiB carried 11 Gbit/s where 256 KiB carried 6.
+    package var largestStreamWindow = 4 << 20
+    /// What all grown windows of a loop may promise together.
+    package var windowBudget = 64 << 20
+    /// Name of the congestion control; nil: the host's.
+    package var congestionControl: String?
+
+    package init() {}
+}
