@@ -41,6 +41,15 @@ package struct RuleReference: Hashable, Sendable {
     }
 }
 
+extension RuleReference {
+    /// Made from a PeerAuthentication, which the name alone doesn't tell everyone.
+    fileprivate var isConverted: Bool {
+        let name = policy.split(separator: "/").last ?? ""
+        return name == PeerAuthenticationTranslation.staticStrictName
+            || name.hasPrefix(PeerAuthenticationTranslation.convertedPrefix)
+    }
+}
+
 /// Whether a connection may be made, and by what.
 package enum Verdict: Hashable, Sendable {
     /// By the rule that allowed it; nil if no ALLOW policy applies to the destination.
@@ -79,7 +88,9 @@ package enum Denial: Hashable, Sendable {
 
     package var reason: String {
         switch self {
-        case .byRule(let rule): "explicitly denied by: \(rule.policy) rule \(rule.rule)"
+        case .byRule(let rule):
+            "explicitly denied by: \(rule.policy) rule \(rule.rule)"
+                + (rule.isConverted ? " (a PeerAuthentication refuses plaintext)" : "")
         case .byNoAllow(let policies): "allow policies exist, but none allowed: \(policies.joined(separator: ", "))"
         case .byUnknownPolicy(let name): "policy \(name) is not known here, so nothing is allowed"
         }

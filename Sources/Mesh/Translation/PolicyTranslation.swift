@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// AuthorizationPolicies as hosts judge by them. What isn't theirs to judge (a waypoint's policies, AUDIT, CUSTOM, dry-run) is left out.
+struct PolicyTranslation {
+    private(set) var authorizations: [Authorization] = []
+    /// Policies with a selector, with the namespace in which they select; nil: all.
+    private var selectors: [(namespace: String?, labels: [String: String], key: String)] = []
+
+    init(_ set: ResourceSet, options: MeshOptions) {
+        for policy in set.authorizationPolicies {
+            guard !policy.hasTargetRefs, !policy.isDryRun, let action = policy.action.enforced else { continue }
+            var authorization = Authorization()
+            authorization.name = policy.metadata.name
+            authorization.namespace = policy.metadata.namespace
+            authorization.action = action
+            authorization.groups = policy.rules.enumerated().compactMap { index, rule in
+                rule.group(action: action, origin: RuleOrigin(rule: index + 1, file: policy.metadata.file, line: rule.line))
+            }
+            let isRoot = policy.metadata.namespace == options.rootNamespace
+            if let labels = policy.selector, !labels.isEmpty {
+                authorization.scope = .workloadSelector
+                selectors.append((isRoot ? nil : policy.metadata.namespace, labels, authorization.key))
+            } else {
+                authorization.scope = isRoot ? .global : .namespace
+            }
+            authorizations.append(authorization)
+        }
+    }
+
+    /// The names of the policies that select a workload of this namespace with these labels, sorted.
+    func selecting(_ labels: [String: String], namespace: String) -> [String] {
+        selectors.filter { ($0.namespace ?? namespace) == namespace && selector($0.labels, matches: labels) }.map(\.key).sorted()
+    }
+}
+
+extension Resource.AuthorizationPolicy.Action {
+    fileprivate var enforced: Authorization.Action? {
+        switch self {
+        case .allow: .allow
+        case .deny: .deny
+        case .audit, .custom: nil
+        }
+    }
+}
+
+extension Resource.AuthorizationPolicy.Rule {
+    /// The rule without what only HTTP could tell: a DENY becomes wider by that, an ALLOW narrower, down to nothing (I16).
+    fileprivate func group(action: Authorization.Action, origin: RuleOrigin) -> Authorization.Group? {
+        if action == .allow, !httpAttributes.isEmpty { return nil }
+        var rules: [Authorization.Rules] = []
+        if !to.isEmpty { rules.append(.init(matches: to)) }
+        if !from.isEmpty { rules.append(.init(matches: from)) }
+        rules += when.map { .init(matches: [$0]) }
+        return Authorization.Group(rules: rules, origin: origin)
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Bytes
+
+/// Services of both kinds as hosts know them, and how each finds its endpoints.
+struct ServiceTranslation {
+    /// A service as workloads are matched against it.
+    struct Selectable {
+        let key: String
+        let selector: [String: String]
+        let ports: [TargetPort]
+    }
+
+    /// Where a port of a service leads, before an endpoint has its say.
+    struct TargetPort {
+        let servicePort: UInt16
+        /// 0: the endpoint says.
+        let targetPort: UInt16
+        /// The name of the port, by which an endpoint may say otherwise.
+        let name: String
+        /// The name of the target, which an endpoint must know; "" if the target is no name.
+        let targetName: String
+    }
+
+    private let options: MeshOptions
+    private(set) var all: [Service] = []
+    /// Services with a selector, by the namespace in which they select.
+    private(set) var selectable: [String: [Selectable]] = [:]
+
+    init(_ set: ResourceSet, options: MeshOptions) {
+        self.options = options
+        for service in set.services where service.type != .externalName { add(service) }
+        for entry in set.serviceEntries { add(entry) }
+        chooseCanonical(set)
+    }
+
+    private mutating func add(_ resource: Resource.Service) {
+        var service = Service()
+        service.name = resource.metadata.name
+        service.namespace = resource.metadata.namespace
+        service.hostname = "\(service.name).\(service.namespace).svc.\(options.clusterDomain)"
+        service.addresses = resource.addresses.map { NetworkAddress(network: options.network, address: $0) }
+        service.ports = resource.ports.map {
+            Port(servicePort: $0.port, targetPort: $0.targetPort, appProtocol: $0.appProtocol)
+        }
+        service.loadBalancing = resource.loadBalancing
+        service.ipFamilies = resource.ipFamilies
+        all.append(service)
+        guard !resource.selector.isEmpty else { return }
+        let ports = resource.ports.map {
+            TargetPort(servicePort: $0.port, targetPort: $0.targetPort, name: $0.name, targetName: $0.targetName)
+        }
+        selectable[service.namespace, default: []].append(
+            Selectable(key: service.key, selector: resource.selector, ports: ports))
+    }
+
+    private mutating func add(_ resource: Resource.ServiceEntry) {
+        for host in resource.hosts {
+            var service = Service()
+            service.name = resource.metadata.name
+            service.namespace = resource.metadata.namespace
+            service.hostname = host
+            service.addresses = resource.addresses.map { prefix in
+                let isWhole = prefix.length == prefix.address.bitCount
+                return NetworkAddress(
+                    network: options.network, address: prefix.address, length: isWhole ? nil : UInt8(clamping: prefix.length))
+            }
+            service.ports = resource.ports.map {
+                Port(
+                    servicePort: $0.number, targetPort: $0.targetPort == 0 ? $0.number : $0.targetPort,
+                    appProtocol: $0.appProtocol)
+            }
+            service.subjectAltNames = resource.subjectAltNames
+            if resource.resolution == .none { service.loadBalancing = LoadBalancing(mode: .passthrough, healthPolicy: .allowAll) }
+            all.append(service)
+            guard let selector = resource.selector, !selector.isEmpty else { continue }
+            selectable[service.namespace, default: []].append(
+                Selectable(key: service.key, selector: selector, ports: Self.targetPorts(resource)))
+        }
+    }
+
+    static func targetPorts(_ resource: Resource.ServiceEntry) -> [TargetPort] {
+        resource.ports.map {
+            TargetPort(
+                servicePort: $0.number, targetPort: $0.targetPort == 0 ? $0.number : $0.targetPort, name: $0.name, targetName: "")
+        }
+    }
+
+    /// Of several services with one hostname the canonical one is Kubernetes' own, then that of the oldest ServiceEntry.
+    private mutating func chooseCanonical(_ set: ResourceSet) {
+        var chosen = Set(all.prefix(set.services.count { $0.type != .externalName }).map(\.hostname))
+        for index in all.indices.prefix(set.services.count { $0.type != .externalName }) { all[index].canonical = true }
+        for entry in set.serviceEntries.sorted(by: { $0.metadata.isOlder(than: $1.metadata) }) {
+            for host in entry.hosts where chosen.insert(host).inserted {
+                let key = "\(entry.metadata.namespace)/\(host)"
+                if let index = all.firstIndex(where: { $0.key == key }) { all[index].canonical = true }
+            }
+        }
+    }
+
+    /// The services that select a workload of this namespace with these labels.
+    func selecting(_ labels: [String: String], namespace: String) -> [Selectable] {
+        selectable[namespace, default: []].filter { selector($0.selector, matches: labels) }
+    }
+}
+
+extension ServiceTranslation.Selectable {
+    /// The service as this endpoint serves it. A named target that the endpoint doesn't know is a port that it doesn't serve.
+    func membership(of endpoint: Resource.EndpointSpec) -> ServiceMembership {
+        ServiceMembership(
+            service: key,
+            ports: ports.compactMap { port in
+                let own = endpoint.ports[port.targetName] ?? endpoint.ports[port.name]
+                guard own != nil || port.targetName.isEmpty else { return nil }
+                return Port(servicePort: port.servicePort, targetPort: own ?? port.targetPort)
+            })
+    }
+}
