@@ -107,8 +107,12 @@ extension HTTP2Session {
         return verdict
     }
 
+    /// The record of a stream that is open. The library doesn't know a request before it is sent, so for that one we look ourselves.
     func record(_ stream: Int32) -> UnsafeMutablePointer<HTTP2StreamRecord>? {
-        unsafe nghttp2_session_get_stream_user_data(session, stream)?.assumingMemoryBound(to: HTTP2StreamRecord.self)
+        if let known = unsafe nghttp2_session_get_stream_user_data(session, stream) {
+            return unsafe known.assumingMemoryBound(to: HTTP2StreamRecord.self)
+        }
+        return unsafe role == .client ? streams.find(stream) : nil
     }
 }
 

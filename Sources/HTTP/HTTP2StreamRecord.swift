@@ -64,6 +64,13 @@
         unsafe Self.free(record)
     }
 
+    /// The record of this stream, newest first.
+    func find(_ id: Int32) -> UnsafeMutablePointer<HTTP2StreamRecord>? {
+        var place = unsafe head
+        while let record = unsafe place, unsafe record.pointee.id != id { unsafe place = record.pointee.next }
+        return unsafe place
+    }
+
     /// Any of the records.
     var first: UnsafeMutablePointer<HTTP2StreamRecord>? { unsafe head }
 

@@ -99,7 +99,9 @@ import Testing
         pair.client.send(stream, Array("never sent".utf8))
         pair.settle()
         #expect(
-            pair.client.events == [.settings, .response(stream, status: status, [:]), .end(stream), .closed(stream, HTTP2Code.noError)])
+            pair.client.events == [
+                .settings, .response(stream, status: status, [:]), .end(stream), .closed(stream, HTTP2Code.noError),
+            ])
         #expect(pair.server.closed(stream) == HTTP2Code.noError)
         #expect(pair.client.offers == [])
         #expect(pair.server.session.openStreamCount == 0)

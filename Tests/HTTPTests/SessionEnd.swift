@@ -19,6 +19,8 @@ import Testing
     /// What an application still has to send on a stream.
     struct Outgoing {
         var bytes: [UInt8] = []
+        /// How many of the bytes are gone.
+        var position = 0
         var isEnded = false
         var reset: UInt32?
     }
@@ -107,16 +109,21 @@ import Testing
         events.append(.closed(stream, error))
     }
 
-    func readData(_ context: UnsafeMutableRawPointer?, _ stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> HTTP2DataRead {
+    func readData(_ context: UnsafeMutableRawPointer?, _ stream: Int32, into buffer: UnsafeMutableRawBufferPointer)
+        -> HTTP2DataRead
+    {
         offers.append(buffer.count)
-        guard var outgoing = outbox[stream] else { return .nothing }
-        defer { outbox[stream] = outgoing }
+        guard let outgoing = outbox[stream] else { return .nothing }
         if let code = outgoing.reset { return .reset(code) }
-        if outgoing.bytes.isEmpty { return outgoing.isEnded ? .end : .nothing }
-        let count = min(buffer.count, outgoing.bytes.count)
-        unsafe buffer.copyBytes(from: outgoing.bytes[..<count])
-        outgoing.bytes.removeFirst(count)
-        return outgoing.bytes.isEmpty && outgoing.isEnded ? .bytesAndEnd(count) : .bytes(count)
+        let left = outgoing.bytes.count - outgoing.position
+        if left == 0 { return outgoing.isEnded ? .end : .nothing }
+        let count = min(buffer.count, left)
+        unsafe outgoing.bytes.withUnsafeBytes { bytes in
+            let part = unsafe UnsafeRawBufferPointer(rebasing: bytes[outgoing.position..<outgoing.position + count])
+            unsafe buffer.copyMemory(from: part)
+        }
+        outbox[stream]?.position += count
+        return count == left && outgoing.isEnded ? .bytesAndEnd(count) : .bytes(count)
     }
 
     func goAwayReceived(lastStream: Int32, error: UInt32) { events.append(.goAway(lastStream, error)) }
@@ -137,8 +144,13 @@ struct CollectingSink: HTTP2Sink {
 
     mutating func drain() -> [UInt8] {
         defer { takes = [] }
-        return Array(takes.joined())
+        return takes.concatenated
     }
+}
+
+extension [[UInt8]] {
+    /// All of them in one; `joined` goes byte by byte.
+    var concatenated: [UInt8] { reduce(into: []) { $0 += $1 } }
 }
 
 /// Two ends and the wire between them.

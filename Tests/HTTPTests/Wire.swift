@@ -37,6 +37,8 @@ enum Wire {
 
     static func number(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
 
+    static func number(of bytes: ArraySlice<UInt8>) -> Int { bytes.reduce(0) { $0 << 8 | Int($1) } }
+
     static func frame(_ kind: Kind, flags: UInt8 = 0, _ stream: Int32, _ payload: [UInt8] = []) -> [UInt8] {
         header(kind.rawValue, flags, stream, payload.count) + payload
     }
@@ -45,8 +47,13 @@ enum Wire {
         Array(number(UInt32(length)).dropFirst()) + [kind, flags] + number(UInt32(bitPattern: stream))
     }
 
-    /// What a client sends first, settings included.
-    static func hello(_ entries: [(UInt16, UInt32)] = []) -> [UInt8] { preface + settings(entries) }
+    /// What a client sends first: its settings, and that it knows ours. Until then ours don't hold (RFC 9113 §6.5.3).
+    static func hello(_ entries: [(UInt16, UInt32)] = []) -> [UInt8] { preface + greeting(entries) }
+
+    /// The same of a server.
+    static func greeting(_ entries: [(UInt16, UInt32)] = []) -> [UInt8] {
+        settings(entries) + frame(.settings, flags: acknowledged, 0)
+    }
 
     static func settings(_ entries: [(UInt16, UInt32)] = []) -> [UInt8] {
         frame(.settings, 0, entries.flatMap { [UInt8($0.0 >> 8), UInt8($0.0 & 0xff)] + number($0.1) })
@@ -95,8 +102,8 @@ enum Wire {
         var frames: [Frame] = []
         while rest.count >= 9 {
             let head = Array(rest.prefix(9))
-            let length = Int(head[0]) << 16 | Int(head[1]) << 8 | Int(head[2])
-            let stream = head[5...].reduce(0) { $0 << 8 | Int32($1) }
+            let length = number(of: head[..<3])
+            let stream = Int32(number(of: head[5...]))
             frames.append(Frame(kind: head[3], flags: head[4], stream: stream, payload: Array(rest.dropFirst(9).prefix(length))))
             rest = rest.dropFirst(9 + length)
         }
