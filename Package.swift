@@ -63,7 +63,7 @@ let package = Package(
         module(
             "NodeProxy", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Documents", "Mesh", "Capture", "Tunnel", "Telemetry",
             "Transport", "Daemon"),
-        module("Operator", "Bytes", "Kernel", "TLS", "HTTP", "Documents", "Messages", "Mesh"),
+        module("Operator", "Bytes", "Kernel", "TLS", "HTTP", "Documents", "Messages", "Mesh", "Daemon"),
 
         program("warrend", "NodeProxy", "Kernel"),
         program("warren", "Operator", "Kernel"),
@@ -82,8 +82,9 @@ let package = Package(
         tests("Telemetry", "Telemetry", "Mesh", "HTTP", "Documents", "Loop", "Kernel", "Bytes"),
         tests("Transport", "Transport", "HTTP", "Loop", "Kernel", "Bytes"),
         tests("Tunnel", "Tunnel", "TLS", "HTTP", "Mesh", "Loop", "Kernel", "Bytes"),
+        tests("Daemon", "Daemon", "Telemetry", "Documents", "Kernel", "Bytes"),
         tests("NodeProxy", "NodeProxy", "Tunnel", "TLS", "HTTP", "Mesh", "Loop", "Kernel", "Documents", "Bytes"),
-        tests("Operator", "Operator", "Mesh", "Documents", "Kernel", "Bytes", "Support"),
+        tests("Operator", "Operator", "Daemon", "Mesh", "Documents", "Kernel", "Bytes", "Support"),
         tests("HouseRules", "Support", "Kernel"),
         tests("Host", "Support", "Kernel", "Documents", "Bytes"),
     ]

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Documents
+package import Kernel
+
+/// The certificate of one identity, or why there is none.
+package struct CertificateInfo: Sendable {
+    package enum Status: Hashable, Sendable {
+        /// Being made for the first time.
+        case initializing
+        case available
+        /// The last attempt failed; what there was is used while it is valid.
+        case unavailable(reason: String)
+
+        package var word: String {
+            switch self {
+            case .initializing: "Initializing"
+            case .available: "Available"
+            case .unavailable: "Unavailable"
+            }
+        }
+
+        package var reason: String? { if case .unavailable(let reason) = self { reason } else { nil } }
+    }
+
+    /// One certificate of a chain.
+    package struct Link: Sendable {
+        /// Decimal, as ztunnel tells it.
+        package var serial: String
+        package var notBefore: WallTime
+        package var notAfter: WallTime
+        package var pem: String
+
+        package init(serial: String, notBefore: WallTime, notAfter: WallTime, pem: String = "") {
+            self.serial = serial
+            self.notBefore = notBefore
+            self.notAfter = notAfter
+            self.pem = pem
+        }
+
+        var document: Value {
+            .object([
+                ("pem", .string(pem)), ("serialNumber", .string(serial)), ("validFrom", .string(notBefore.description)),
+                ("expirationTime", .string(notAfter.description)),
+            ])
+        }
+    }
+
+    package var identity: String
+    package var status: Status
+    /// The leaf first; empty while there is none.
+    package var chain: [Link]
+    package var roots: [Link]
+    /// When it will be renewed.
+    package var renewal: WallTime?
+
+    package init(identity: String, status: Status, chain: [Link] = [], roots: [Link] = [], renewal: WallTime? = nil) {
+        self.identity = identity
+        self.status = status
+        self.chain = chain
+        self.roots = roots
+        self.renewal = renewal
+    }
+
+    /// For `/certificates`.
+    package func document(now: WallTime) -> Value {
+        let leaf = chain.first
+        let isValid = leaf.map { $0.notBefore <= now && now < $0.notAfter } ?? false
+        return .object(present: [
+            ("identity", .string(identity)), ("status", .string(status.word)), ("reason", .text(status.reason)),
+            ("valid", .bool(isValid)), ("serialNumber", .text(leaf?.serial)), ("notBefore", .text(leaf?.notBefore.description)),
+            ("notAfter", .text(leaf?.notAfter.description)),
+            ("expiresInSeconds", leaf.map { .integer($0.notAfter.seconds - now.seconds) }),
+            ("renewal", .text(renewal?.description)), ("chain", .array(chain.map(\.document))),
+            ("roots", .array(roots.map(\.document))),
+        ])
+    }
+
+    /// For `/config_dump`, as a ztunnel tells it.
+    var dump: Value {
+        .object([
+            ("identity", .string(identity)), ("state", .string(status.reason.map { "Unavailable: \($0)" } ?? status.word)),
+            ("certChain", .array(chain.map(\.document))), ("rootCerts", .array(roots.map(\.document))),
+        ])
+    }
+}

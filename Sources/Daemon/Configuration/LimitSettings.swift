@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Kernel
+
+/// A bound for everything that a peer or a workload could make grow. The reason of each default stands in the table below.
+package struct LimitSettings: Sendable {
+    package var connections = 100_000
+    package var workloadConnections = 30_000
+    package var streamsPerTunnel = 100
+    package var tunnelsPerPair = 16
+    package var handshakes = 1000
+    package var headerList = ByteSize.kibibytes(16)
+    package var earlyBytes = ByteSize.kibibytes(64)
+    package var streamWindow = ByteSize.mebibytes(4)
+    package var windowMemory = ByteSize.mebibytes(256)
+    package var bufferMemory = ByteSize.mebibytes(512)
+    package var splicePipes = 512
+    package var resetRate = 100
+    package var reservedDescriptors = 256
+
+    static let settings: [Setting] = [
+        .integer(
+            "limits.connections", \.limits.connections, 1...10_000_000,
+            "Connections of all workloads together; the next is refused and counted.",
+            because: "About 1 GB if each holds 10 kB; a host with more has been sized by someone who can raise this."),
+        .integer(
+            "limits.workloadConnections", \.limits.workloadConnections, 1...10_000_000,
+            "Connections of one workload, in and out.",
+            because: "One address has 28,232 ports for outgoing connections to one destination, so more than 30,000 is a leak."),
+        .integer(
+            "limits.streamsPerTunnel", \.limits.streamsPerTunnel, 1...10_000,
+            "Streams in one tunnel, ours and those we let a peer open; a further tunnel is made beyond.",
+            because: "ztunnel's limit; it also bounds what one lost tunnel takes with it."),
+        .integer(
+            "limits.tunnelsPerPair", \.limits.tunnelsPerPair, 1...1000, "Tunnels of one loop between the same two workloads.",
+            because: "16 × 100 streams from one workload to one port; beyond that connections wait for nothing and are refused."),
+        .integer(
+            "limits.handshakes", \.limits.handshakes, 1...100_000, "TLS handshakes in flight on one loop, given and asked for.",
+            because: "Each costs about 40 kB and a millisecond; a thousand is a second of work, the patience of a connect."),
+        .size(
+            "limits.headerList", \.limits.headerList, .kibibytes(1) ... .mebibytes(1),
+            "The headers of one CONNECT or its answer.",
+            because: "The headers of the protocol fit in 1 KiB; this is what a ztunnel allows as client."),
+        .size(
+            "limits.earlyBytes", \.limits.earlyBytes, .kibibytes(1) ... .mebibytes(16), "Bytes kept of a stream before its 200.",
+            because: "One turn's receive. A peer that follows the protocol sends a greeting at most before it has the answer."),
+        .size(
+            "limits.streamWindow", \.limits.streamWindow, .kibibytes(64) ... .mebibytes(64),
+            "How far a stream's window may grow while it drains.",
+            because: "4 MiB fill 10 Gbit/s at 3 ms; ztunnel announces the same."),
+        .size(
+            "limits.windowMemory", \.limits.windowMemory, .mebibytes(1) ... .mebibytes(1 << 20),
+            "What all windows that peers were given may add up to.",
+            because: "64 streams at their full window; the others keep small ones, which are enough for requests."),
+        .size(
+            "limits.bufferMemory", \.limits.bufferMemory, .mebibytes(1) ... .mebibytes(1 << 20),
+            "What all bytes in our buffers may add up to; the side that fills is not read meanwhile.",
+            because: "Twice the windows: what came by them and what waits to go out."),
+        .integer(
+            "limits.splicePipes", \.limits.splicePipes, 0...100_000,
+            "Pipes for connections that are relayed in the kernel; beyond that bytes are copied.",
+            because: "Two descriptors and up to 64 KiB of kernel memory each; few connections are bulky at the same time."),
+        .integer(
+            "limits.resetRate", \.limits.resetRate, 1...100_000,
+            "Streams that a peer may reset within ten seconds before its tunnel is closed.",
+            because: "Honest clients give up now and then; a thousand rapid resets are an attack (CVE-2023-44487)."),
+        .integer(
+            "limits.reservedDescriptors", \.limits.reservedDescriptors, 16...100_000,
+            "Descriptors kept free for admin, logs and accepting.",
+            because: "A daemon that is out of descriptors must still answer who uses them."),
+    ]
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Kernel
+
+/// Tunnels between hosts. The reason of each default stands in the table below.
+package struct TunnelSettings: Sendable {
+    /// The kernel's name of a congestion control; empty for the host's own.
+    package var congestionControl = ""
+    package var maxStreamAge: Interval?
+    package var idleRelease = Interval.minutes(5)
+    package var pingInterval = Interval.seconds(10)
+    package var pingTimeout = Interval.seconds(20)
+    package var advertisedStreams = 200
+
+    static let settings: [Setting] = [
+        .text(
+            "tunnel.congestionControl", \.tunnel.congestionControl, "name, may be empty",
+            "TCP congestion control of tunnels (`cubic`, `bbr`); empty for the host's.",
+            because: "Whoever set the host's had a reason. BBR's pacing halves bulk throughput inside a rack.",
+            problem: {
+                $0.isEmpty || $0.utf8.count < 16
+                    ? nil : ("is no congestion control", "See sysctl net.ipv4.tcp_available_congestion_control.")
+            }),
+        .optionalDuration(
+            "tunnel.maxStreamAge", \.tunnel.maxStreamAge, .seconds(1) ... .hours(24 * 365),
+            "How long a stream may live on a certificate that has expired meanwhile.",
+            because: "Databases keep connections for weeks, and no new stream is taken on an expired certificate anyway (I09)."),
+        .duration(
+            "tunnel.idleRelease", \.tunnel.idleRelease, .seconds(1) ... .hours(24), "How long a tunnel without a stream is kept.",
+            because: "ztunnel's bound: the next call within it costs no handshake."),
+        .duration(
+            "tunnel.pingInterval", \.tunnel.pingInterval, .seconds(1) ... .hours(1),
+            "How long a tunnel with streams may be silent before a PING asks whether the peer lives.",
+            because: "ztunnel's: middleboxes forget connections after half a minute at the earliest."),
+        .duration(
+            "tunnel.pingTimeout", \.tunnel.pingTimeout, .seconds(1) ... .hours(1),
+            "How long nothing at all may come after a PING before the tunnel is given up.",
+            because: "ztunnel's; any received byte counts as an answer, so a slow link isn't a dead one (I14)."),
+        .integer(
+            "tunnel.advertisedStreams", \.tunnel.advertisedStreams, 1...10_000,
+            "How many streams a peer may have open in one tunnel to us.",
+            because: "What a ztunnel announces; its own pools stop at 100."),
+    ]
+}
+
+/// TCP's own probes on every connection of ours. The reason of each default stands in the table below.
+package struct KeepaliveSettings: Sendable {
+    package var idle = Interval.seconds(180)
+    package var interval = Interval.seconds(180)
+    package var probes: Int32 = 9
+    package var userTimeout: Interval? = .minutes(15)
+
+    static let settings: [Setting] = [
+        .duration(
+            "keepalive.idle", \.keepalive.idle, .seconds(1) ... .hours(9),
+            "How long a connection is silent before the first probe.",
+            because: "ztunnel's; shorter than the five minutes after which clouds forget idle connections."),
+        .duration(
+            "keepalive.interval", \.keepalive.interval, .seconds(1) ... .hours(9), "How long between probes.",
+            because: "ztunnel's."),
+        .integer(
+            "keepalive.probes", \.keepalive.probes, 1...127, "How many probes stay unanswered before the connection ends.",
+            because: "ztunnel's: half an hour of silence from a host is its end, a rebooting switch is not (I14)."),
+        .optionalDuration(
+            "keepalive.userTimeout", \.keepalive.userTimeout, .seconds(1) ... .hours(24),
+            "How long sent bytes may stay unacknowledged before the connection ends.",
+            because: "What the kernel's 15 retransmissions come to, made exact (I14)."),
+    ]
+}
