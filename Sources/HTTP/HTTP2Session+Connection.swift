@@ -70,7 +70,7 @@ extension HTTP2Session {
     package var wantsWrite: Bool { unsafe !isTerminated && nghttp2_session_want_write(session) != 0 }
 
     /// Bytes of the peer are still of use.
-    package var wantsRead: Bool { unsafe failure == nil && nghttp2_session_want_read(session) != 0 }
+    package var wantsRead: Bool { unsafe failure == nil && !isTerminated && nghttp2_session_want_read(session) != 0 }
 
     /// Nothing is left to say or to hear: the connection is to be closed.
     package var isFinished: Bool { !wantsRead && !wantsWrite }

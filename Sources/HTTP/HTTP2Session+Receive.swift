@@ -9,7 +9,7 @@ extension HTTP2Session {
     /// off once what `produce` still gives (a GOAWAY with the reason) is sent; bytes received afterwards are dropped.
     package func receive(_ bytes: UnsafeRawBufferPointer, second: Int = 0) -> HTTP2Failure? {
         run {
-            guard unsafe failure == nil && !bytes.isEmpty else { return }
+            guard unsafe failure == nil && !isTerminated && !bytes.isEmpty else { return }
             allowances.refill(at: second)
             unsafe parse(bytes)
         }

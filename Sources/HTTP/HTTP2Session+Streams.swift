@@ -86,7 +86,7 @@ extension HTTP2Session {
     /// use afterwards.
     package func abandonStreams(_ error: UInt32) {
         run {
-            note(.library(code: 0, detail: "the connection was given up"))
+            isTerminated = true
             while let record = unsafe streams.first {
                 let (id, context) = unsafe (record.pointee.id, record.pointee.context)
                 let isAnnounced = unsafe record.pointee.isAnnounced

@@ -32,7 +32,7 @@ import CNGHTTP2
     var drain = HTTP2Drain.open
     /// The peer sent GOAWAY.
     var peerIsLeaving = false
-    /// Our last GOAWAY was produced: nothing follows it.
+    /// Our last GOAWAY was produced, or the connection is lost: nothing follows, nothing more is heard.
     var isTerminated = false
     private var isRunning = false
     private unowned(unsafe) var listener: (any HTTP2SessionDelegate)?

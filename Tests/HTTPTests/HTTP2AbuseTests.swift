@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test(arguments: [
-        Wire.settings([(3, 100)]), Wire.frame(.settings, flags: Wire.acknowledged, 0),
+        Wire.settings([(3, 100)]),
         Wire.frame(.priority, 1, Wire.number(0) + [15]),
         Wire.frame(.ping, flags: Wire.acknowledged, 0, [UInt8](repeating: 1, count: 8)),
     ])
