@@ -50,8 +50,15 @@ package struct HTTPHeaders: Sendable, Hashable {
         append(name, value)
     }
 
-    /// Removes every field of this name. Its bytes stay allocated until the list ends.
-    package mutating func remove(_ name: String) { fields = fields.filter { !matches($0, name) } }
+    /// Removes every field of this name.
+    package mutating func remove(_ name: String) {
+        guard contains(name) else { return }
+        var rest = HTTPHeaders()
+        unsafe withFields { fieldName, value in
+            if unsafe !Self.matches(fieldName, name) { unsafe rest.append(received: .init(fieldName), .init(value)) }
+        }
+        self = rest
+    }
 
     /// The value of the first field of this name; bytes that are no UTF-8 are replaced.
     package subscript(name: String) -> String? { fields.first { matches($0, name) }.map(value) }
@@ -66,9 +73,11 @@ package struct HTTPHeaders: Sendable, Hashable {
     private func value(_ field: Field) -> String { String(decoding: bytes[field.valueStart..<field.end], as: UTF8.self) }
 
     private func matches(_ field: Field, _ name: String) -> Bool {
-        let utf8 = name.utf8
-        return utf8.count == field.valueStart - field.start
-            && zip(bytes[field.start..<field.valueStart], utf8).allSatisfy { Self.lowercased($0) == Self.lowercased($1) }
+        Self.matches(bytes[field.start..<field.valueStart], name)
+    }
+
+    private static func matches(_ field: some Collection<UInt8>, _ name: String) -> Bool {
+        field.count == name.utf8.count && zip(field, name.utf8).allSatisfy { lowercased($0) == lowercased($1) }
     }
 
     private static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }

@@ -50,7 +50,9 @@ private final class BulkEnd: HTTP2SessionDelegate {
 
     /// A prime, so that no frame or record begins where the pattern does.
     private static let period = 65_521
-    private static let pattern: [UInt8] = (0..<4 * period).map { UInt8(truncatingIfNeeded: ($0 % period) &* 167 ^ ($0 % period) >> 5) }
+    private static let pattern: [UInt8] = (0..<4 * period).map {
+        UInt8(truncatingIfNeeded: ($0 % period) &* 167 ^ ($0 % period) >> 5)
+    }
 
     let session: HTTP2Session
     private(set) var finished: Set<Int32> = []
@@ -77,7 +79,9 @@ private final class BulkEnd: HTTP2SessionDelegate {
 
     func responseReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32, status: Int, headers: HTTPHeaders) {}
 
-    func readData(_ context: UnsafeMutableRawPointer?, _ stream: Int32, into buffer: UnsafeMutableRawBufferPointer) -> HTTP2DataRead {
+    func readData(_ context: UnsafeMutableRawPointer?, _ stream: Int32, into buffer: UnsafeMutableRawBufferPointer)
+        -> HTTP2DataRead
+    {
         guard let flow = flows[stream] else { return .nothing }
         let count = min(buffer.count, flow.toSend - flow.sent)
         unsafe Self.pattern.withUnsafeBytes { pattern in
@@ -90,7 +94,9 @@ private final class BulkEnd: HTTP2SessionDelegate {
 
     func dataReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32, _ bytes: UnsafeRawBufferPointer) {
         let received = flows[stream]?.received ?? 0
-        if unsafe !Self.matches(bytes, at: received % Self.period) { faults.append("stream \(stream) differs behind \(received)") }
+        if unsafe !Self.matches(bytes, at: received % Self.period) {
+            faults.append("stream \(stream) differs behind \(received)")
+        }
         flows[stream]?.received += bytes.count
         session.consume(stream, bytes.count)
     }
