@@ -7,6 +7,11 @@ import Glibc
 package struct NamespaceIdentity: Hashable, Sendable {
     package let device: UInt64
     package let inode: UInt64
+
+    package init(device: UInt64, inode: UInt64) {
+        self.device = device
+        self.inode = inode
+    }
 }
 
 extension NamespaceIdentity: CustomStringConvertible {
@@ -48,6 +53,9 @@ package struct NetworkNamespace: ~Copyable, Sendable {
         defer { invariant(clinux_enter_network_namespace(back) == 0, "can't leave a workload's namespace: \(Errno.current)") }
         return try body()
     }
+
+    /// Moves the calling thread into the namespace of a descriptor for good: for children that do nothing else. False if it is none.
+    package static func stay(in number: CInt) -> Bool { clinux_enter_network_namespace(number) == 0 }
 
     private static func identity(of descriptor: borrowing Descriptor) throws(Errno) -> NamespaceIdentity {
         let number = descriptor.number

@@ -24,13 +24,18 @@ package enum Socket {
         }
     }
 
-    /// A listener on one address. Port 0 lets the kernel choose.
+    /// A listener on one address. Port 0 lets the kernel choose. One with a mark stands in a workload's namespace and is transparent: it is given
+    /// connections to any address (`localAddress` of what it accepts is what was dialled). Needs CAP_NET_ADMIN.
     package static func listen(_ address: SocketAddress, backlog: CInt, mark: UInt32? = nil) throws(Errno) -> Descriptor {
         let socket = try tcp(address.ip.family)
         // A listener must come back while connections of the process before it linger.
         try socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
         if address.ip.family == .v6 { try socket.set(CInt(IPPROTO_IPV6), IPV6_V6ONLY, address.ip.isUnspecified ? 0 : 1) }
-        if let mark { try socket.setMark(mark) }
+        if let mark {
+            try socket.setMark(mark)
+            try socket.setTransparent(.v4)
+            if address.ip.family == .v6 { try socket.setTransparent(.v6) }
+        }
         try socket.bind(address)
         let number = socket.number
         _ = try call { Glibc.listen(number, backlog) }

@@ -4,6 +4,12 @@
 #ifndef WARREN_CLINUX_H
 #define WARREN_CLINUX_H
 
+#include <linux/fib_rules.h>
+#include <linux/inet_diag.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
