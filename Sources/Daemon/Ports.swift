@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The ports and marks that ambient meshes agree on. Fixed: both ends of a tunnel, and every tool that looks at one, count on them.
+/// The ports and marks that ambient meshes agree on. Fixed: both ends of a tunnel, and every tool that looks at one, count on
+/// them.
 package enum Ports {
     /// Outbound TCP of a workload is redirected here, in its namespace.
     package static let outbound: UInt16 = 15001

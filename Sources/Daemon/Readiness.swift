@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What must happen before this daemon serves: named items that are struck off. Owned by the loop that answers on the readiness port.
+/// What must happen before this daemon serves: named items that are struck off. Owned by the loop that answers on the readiness
+/// port.
 package struct ReadinessState: Sendable {
     private var waiting: [String]
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Writes OpenMetrics 1.0 text: families with their metadata, samples, and the end mark without which a reader takes it for cut off.
+/// Writes OpenMetrics 1.0 text: families with their metadata, samples, and the end mark without which a reader takes it for cut
+/// off.
 struct ExpositionWriter {
     private var bytes: [UInt8] = []
 
@@ -20,8 +21,8 @@ struct ExpositionWriter {
         return bytes
     }
 
-    /// `name="value",…` with backslash, quote and end of line escaped, as OpenMetrics asks. Other controls become spaces: no reader needs
-    /// them and a terminal would act upon them.
+    /// `name="value",…` with backslash, quote and end of line escaped, as OpenMetrics asks. Other controls become spaces: no
+    /// reader needs them and a terminal would act upon them.
     static func labels(_ pairs: some Sequence<(String, String)>) -> String {
         var text = ""
         for (name, value) in pairs {
@@ -68,7 +69,8 @@ extension ExpositionWriter {
         }
     }
 
-    /// A family of the loops, from the sum of their cells. All its series are told, those at zero too, so that a rate has a beginning.
+    /// A family of the loops, from the sum of their cells. All its series are told, those at zero too, so that a rate has a
+    /// beginning.
     mutating func write(_ family: MetricFamily, _ cells: [Int64]) {
         begin(family.name, family.kind, help: family.help, unit: family.unit)
         let stride = family.kind == .histogram ? LatencyBuckets.cells : 1

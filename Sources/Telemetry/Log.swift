@@ -2,8 +2,8 @@
 
 internal import Kernel
 
-/// What a part of the program logs with: a scope and the ring of the thread it runs on. Cheap to copy and to call: while the level is off,
-/// neither the sentence nor the fields are made. May be used from any thread.
+/// What a part of the program logs with: a scope and the ring of the thread it runs on. Cheap to copy and to call: while the
+/// level is off, neither the sentence nor the fields are made. May be used from any thread.
 ///
 ///     log.warn("the mesh file can't be read, the old state goes on", [LogField("path", path), LogField("reason", failure)])
 package struct Log: Sendable {

@@ -5,8 +5,9 @@ import Synchronization
 
 /// A bounded queue of log records on their way to the log thread: a loop's own, so that loops don't contend.
 ///
-/// `push` is called by any thread, takes no lock and never waits: when the ring is full the record is dropped and counted. One thread,
-/// the log writer's, pops. The algorithm is Vyukov's bounded queue: every slot has a sequence number that says whose turn it is.
+/// `push` is called by any thread, takes no lock and never waits: when the ring is full the record is dropped and counted. One
+/// thread, the log writer's, pops. The algorithm is Vyukov's bounded queue: every slot has a sequence number that says whose turn
+/// it is.
 @safe package final class LogRing: Sendable {
     private struct Slot: ~Copyable {
         let sequence: Atomic<Int>

@@ -3,8 +3,8 @@
 internal import Documents
 internal import Kernel
 
-/// Writes records as lines. Whatever a record holds, a line is one line: ends of line, controls and what a terminal would act upon are
-/// escaped, quotes can't be left, and no value is longer than a bound.
+/// Writes records as lines. Whatever a record holds, a line is one line: ends of line, controls and what a terminal would act
+/// upon are escaped, quotes can't be left, and no value is longer than a bound.
 enum LogText {
     /// A path, an identity and a reason fit; what a peer made longer is cut.
     static let longestValue = 2048

@@ -6,8 +6,8 @@ import Synchronization
 /// Where written bytes go. Called on the log thread, whole lines at a time; may block.
 package typealias LogSink = @Sendable ([UInt8]) -> Void
 
-/// The thread that writes the log: it takes what the rings hold, turns it into lines and hands them to the sinks. When a sink is slow the
-/// rings fill and drop; no loop ever waits for it. Made once by `main`; `stop` writes what is left and ends the thread.
+/// The thread that writes the log: it takes what the rings hold, turns it into lines and hands them to the sinks. When a sink is
+/// slow the rings fill and drop; no loop ever waits for it. Made once by `main`; `stop` writes what is left and ends the thread.
 package final class LogWriter: Sendable {
     package let levels: LogLevels
     private let format: LogFormat
@@ -19,7 +19,8 @@ package final class LogWriter: Sendable {
     private let thread = Mutex<Thread?>(nil)
 
     /// - Parameters:
-    ///   - capacity: records per ring. 4096 lines are the end of that many connections in one turn of the log thread; a slot is 32 bytes.
+    ///   - capacity: records per ring. 4096 lines are the end of that many connections in one turn of the log thread; a slot is
+    ///     32 bytes.
     ///   - daemon: takes the daemon's own lines, standard error by default.
     ///   - access: takes the access log, standard output by default, so that the two can be parted.
     package init(

@@ -2,7 +2,8 @@
 
 internal import Kernel
 
-/// Where each series of the fixed families lies in a shard's array of cells. The same for every shard, so that shards add up cell by cell.
+/// Where each series of the fixed families lies in a shard's array of cells. The same for every shard, so that shards add up cell
+/// by cell.
 struct MetricLayout: Sendable {
     static let standard = MetricLayout()
 
@@ -26,8 +27,8 @@ struct MetricLayout: Sendable {
 
 /// The buckets of every latency histogram: from a connect on one host to a lost SYN's second retransmission.
 ///
-/// A histogram takes the buckets' cells, one more for what is above the last, and the sum in nanoseconds; each observation is in one bucket
-/// only and added up when written.
+/// A histogram takes the buckets' cells, one more for what is above the last, and the sum in nanoseconds; each observation is in
+/// one bucket only and added up when written.
 enum LatencyBuckets {
     /// Upper bounds as they are written, in seconds, and in nanoseconds.
     static let bounds: [(text: String, nanoseconds: UInt64)] = [

@@ -4,8 +4,8 @@ package import Kernel
 
 /// Adds the shards' numbers up and writes them as text. Owned by the loop that serves the scrape; not for several threads.
 ///
-/// A series that one shard let expire while another still tells it must not shrink, for a reader takes a smaller number for a restart: so the
-/// last numbers of expired series stay here until no shard has told the series for as long again.
+/// A series that one shard let expire while another still tells it must not shrink, for a reader takes a smaller number for a
+/// restart: so the last numbers of expired series stay here until no shard has told the series for as long again.
 package final class MetricRegistry {
     private struct Retired {
         var totals: TrafficTotals

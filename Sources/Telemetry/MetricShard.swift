@@ -62,7 +62,8 @@ package final class MetricShard {
     package func acceptPaused() { add(1, .acceptPauses) }
     package func captureRestored() { add(1, .captureRestores) }
 
-    /// A decision, and the policy that made it (`namespace/name`; nil for the default). Policies beyond 1,000 are counted as `unknown`.
+    /// A decision, and the policy that made it (`namespace/name`; nil for the default). Policies beyond 1,000 are counted as
+    /// `unknown`.
     package func decided(_ decision: PolicyDecision, policy: String?) {
         let count = PolicyCount(decision: decision, policy: policy ?? "none")
         if decisions[count] == nil && decisions.count >= options.maximumPolicies {
@@ -74,7 +75,8 @@ package final class MetricShard {
 
     // MARK: - Traffic
 
-    /// Counts a connection as opened and finds, once for its whole life, the series that its bytes go to. Every `open` needs one `close`.
+    /// Counts a connection as opened and finds, once for its whole life, the series that its bytes go to. Every `open` needs one
+    /// `close`.
     package func open(_ labels: TrafficLabels) -> TrafficSeries {
         let (series, overflowed) = traffic.open(labels)
         if overflowed { add(1, .overflowed) }
@@ -92,8 +94,8 @@ package final class MetricShard {
 
     // MARK: - Scrape
 
-    /// All numbers as they are now, to be sent to the registry, which must get each snapshot exactly once: what has expired is told in it and
-    /// then forgotten. Take one at least each minute, asked or not, so that series expire.
+    /// All numbers as they are now, to be sent to the registry, which must get each snapshot exactly once: what has expired is
+    /// told in it and then forgotten. Take one at least each minute, asked or not, so that series expire.
     package func snapshot(now: Instant) -> MetricSnapshot {
         let retired = traffic.retire(idleSince: now, longerThan: options.idle)
         return MetricSnapshot(
@@ -114,11 +116,12 @@ package final class MetricShard {
 
 /// Bounds of a shard.
 package struct MetricOptions: Sendable {
-    /// Traffic series per shard. 2,000 pairs of workloads and services that talk at the same time are a large host; a series costs about 400
-    /// bytes here and 4 kB of text in each scrape.
+    /// Traffic series per shard. 2,000 pairs of workloads and services that talk at the same time are a large host; a series
+    /// costs about 400 bytes here and 4 kB of text in each scrape.
     package var maximumSeries = 2000
     package var maximumPolicies = 1000
-    /// How long a series without an open connection is still told: longer than any scrape interval, so that its last bytes are seen.
+    /// How long a series without an open connection is still told: longer than any scrape interval, so that its last bytes are
+    /// seen.
     package var idle = Interval.seconds(15 * 60)
 
     package init() {}

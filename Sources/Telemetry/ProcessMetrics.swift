@@ -28,7 +28,8 @@ package struct ProcessMetrics: Sendable {
         return (try? File.names(in: "/proc/self/fd")).map { Int64($0.count) }
     }
 
-    /// Fields 14 and 15 of proc_pid_stat(5), in hundredths of a second on every Linux we run on. Field 2 may hold spaces and brackets.
+    /// Fields 14 and 15 of proc_pid_stat(5), in hundredths of a second on every Linux we run on. Field 2 may hold spaces and
+    /// brackets.
     static func processorTime(_ stat: String) -> Double? {
         guard let end = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")

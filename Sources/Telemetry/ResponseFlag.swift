@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a connection ended, in one word, for the label `response_flags` and the access log. The first eight are ztunnel's; the others name
-/// what it has no word for.
+/// Why a connection ended, in one word, for the label `response_flags` and the access log. The first eight are ztunnel's; the
+/// others name what it has no word for.
 package enum ResponseFlag: Int, Sendable, CaseIterable {
     case none
     /// Refused by a policy.

@@ -8,8 +8,8 @@ package enum Reporter: Int, Sendable, CaseIterable {
     package var word: String { self == .source ? "source" : "destination" }
 }
 
-/// What Istio's metrics say about one end of a connection. Immutable: made once per workload (or per connection where it is made of a
-/// peer's certificate) and shared by all its connections.
+/// What Istio's metrics say about one end of a connection. Immutable: made once per workload (or per connection where it is made
+/// of a peer's certificate) and shared by all its connections.
 ///
 /// What is empty or absent is the word `unknown`, as dashboards expect. Values are cut at 256 bytes: they may come from a peer.
 package final class PeerLabels: Sendable {

@@ -4,7 +4,8 @@ package import Documents
 package import Kernel
 package import Telemetry
 
-/// What the admin API answers, as documents made of plain values. Pure: the loop that serves the socket gathers the values and writes the JSON.
+/// What the admin API answers, as documents made of plain values. Pure: the loop that serves the socket gathers the values and
+/// writes the JSON.
 ///
 ///     GET /status /workloads /services /policies /certificates /connections /tunnels /config_dump /check
 ///     GET /logging, POST /logging?level=info,tunnel:debug

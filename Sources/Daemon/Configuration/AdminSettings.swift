@@ -57,7 +57,8 @@ package struct MetricSettings: Sendable {
             "metrics.idle", \.metrics.idle, .seconds(1) ... .hours(24),
             "How long a series without an open connection is still told.",
             because:
-                "Longer than any scrape interval, so that its last bytes are seen; short enough that workloads that are gone don't add up."
+                "Longer than any scrape interval, so that its last bytes are seen; short enough that workloads that are"
+                + " gone don't add up."
         ),
     ]
 }

@@ -34,12 +34,14 @@ package struct CaptureSettings: Sendable {
             "capture.checkInterval", \.capture.checkInterval, .milliseconds(100) ... .minutes(10),
             "How often rules are looked for and put back if missing.",
             because:
-                "Something else on the host may flush all rules; two seconds is the time for which new connections then pass (I03)."
+                "Something else on the host may flush all rules; two seconds is the time for which new connections then"
+                + " pass (I03)."
         ),
     ]
 }
 
-/// Host processes whose calls to captured workloads pass without mesh: health checks. The reason of each default stands in the table below.
+/// Host processes whose calls to captured workloads pass without mesh: health checks. The reason of each default stands in the
+/// table below.
 package struct ProbeSettings: Sendable {
     /// Who may pass: a cgroup or a user of this host, to these ports.
     package struct Exemption: Hashable, Sendable {
@@ -59,7 +61,8 @@ package struct ProbeSettings: Sendable {
         Setting(
             path: "probes.allow", form: "list of `cgroup` or `user`, and `ports`",
             meaning:
-                "Processes of this host whose connections to the given ports of captured workloads pass as they are, even where mutual"
+                "Processes of this host whose connections to the given ports of captured workloads pass as they are, even"
+                + " where mutual"
                 + " TLS is strict: `- cgroup: /system.slice/kubelet.service` or `- user: 1001`, with `ports: [8080]`.",
             reason: "No exemption: a probe that passes by its source address alone is a hole (I06).", read: readAllow,
             value: { .array($0.probes.allow.map(\.document)) })

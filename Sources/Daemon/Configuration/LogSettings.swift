@@ -27,7 +27,8 @@ package struct LogSettings: Sendable {
     static let settings: [Setting] = [
         .text(
             "log.level", \.log.level, "level, or `level,scope:level`",
-            "How much is logged: off, error, warn, info, debug; for all scopes or for one (`info,tunnel:debug`). Changed at run time by"
+            "How much is logged: off, error, warn, info, debug; for all scopes or for one (`info,tunnel:debug`). Changed"
+                + " at run time by"
                 + " `warren log --level`.",
             because:
                 "Every line at info is something that an operator may have to know; debug tells each step of each connection.",
@@ -39,7 +40,8 @@ package struct LogSettings: Sendable {
             "log.access", \.log.access,
             "Which connections get a line when they end, on standard output: `all`, `failures`, `off`.",
             because:
-                "Who talked to whom is what one asks after an incident; it costs one line per connection on a thread of its own."),
+                "Who talked to whom is what one asks after an incident; it costs one line per connection on a thread of"
+                + " its own."),
     ]
 
     @Sendable private static func levelProblem(_ text: String) -> (message: String, remedy: String)? {

@@ -46,12 +46,14 @@ package struct MeshSettings: Sendable {
         .duration(
             "mesh.settle", \.mesh.settle, .zero ... .seconds(10), "How long the files must be quiet before a change is read.",
             because:
-                "Editors and copies write in several steps within some ten milliseconds; a change must still take effect within a second."
+                "Editors and copies write in several steps within some ten milliseconds; a change must still take effect"
+                + " within a second."
         ),
         .bool(
             "mesh.allowEmpty", \.mesh.allowEmpty,
             "Take over a set that is empty, drops every policy, or releases every workload, when an earlier one didn't.",
             because:
-                "Such a set is nearly always a mistake (an empty mount, a wrong path), and taking it over would open everything."),
+                "Such a set is nearly always a mistake (an empty mount, a wrong path), and taking it over would open"
+                + " everything."),
     ]
 }

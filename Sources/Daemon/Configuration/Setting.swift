@@ -3,8 +3,8 @@
 package import Documents
 internal import Kernel
 
-/// One line of the configuration: where it stands, what it may be, what it is without a word, and why. The reader of the file, the
-/// reference in docs/configuration.md and the configuration dump are all made of the same table.
+/// One line of the configuration: where it stands, what it may be, what it is without a word, and why. The reader of the file,
+/// the reference in docs/configuration.md and the configuration dump are all made of the same table.
 package struct Setting: Sendable {
     /// `timeouts.connect`.
     package let path: String

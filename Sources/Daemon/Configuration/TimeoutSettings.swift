@@ -30,7 +30,8 @@ package struct TimeoutSettings: Sendable {
         .duration(
             "timeouts.connectReply", \.timeouts.connectReply, .milliseconds(100) ... .minutes(10), "The answer to a CONNECT.",
             because:
-                "The peer connects to its application first and may take its whole connect bound; five seconds more for the way."),
+                "The peer connects to its application first and may take its whole connect bound; five seconds more for"
+                + " the way."),
         .duration(
             "timeouts.establish", \.timeouts.establish, .milliseconds(100) ... .hours(1),
             "All attempts together, from the application's connection to the first byte that may pass.",
@@ -43,7 +44,8 @@ package struct TimeoutSettings: Sendable {
             "timeouts.halfClosed", \.timeouts.halfClosed, .seconds(1) ... .hours(168),
             "How long a connection with one end finished may be silent.",
             because:
-                "An application that still works for an answer sends within the hour; what is left over otherwise lives for ever (I14)."
+                "An application that still works for an answer sends within the hour; what is left over otherwise lives"
+                + " for ever (I14)."
         ),
         .duration(
             "timeouts.drain", \.timeouts.drain, .zero ... .hours(24),
