@@ -51,7 +51,7 @@ let package = Package(
         module("HTTP", "Bytes", "CNGHTTP2"),
         module("Documents", "Bytes", "CYAML"),
         module("Wire", "Bytes"),
-        module("Messages", "Bytes", "Wire", "Documents"),
+        module("Messages", "Bytes", "Wire", "Documents", "Mesh"),
         module("Mesh", "Bytes", "Documents"),
 
         // What a node is made of.
@@ -65,7 +65,7 @@ let package = Package(
             "Transport", "Daemon"),
         module("Operator", "Bytes", "Kernel", "TLS", "HTTP", "Documents", "Messages", "Mesh", "Daemon"),
 
-        program("warrend", "NodeProxy", "Kernel"),
+        program("warrend", "NodeProxy", "Capture", "Kernel"),
         program("warren", "Operator", "Kernel"),
 
         .target(
