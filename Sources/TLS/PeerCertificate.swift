@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Bytes
+
+/// What a verified peer proved.
+package struct PeerCertificate: Hashable, Sendable {
+    package let identity: SPIFFEID
+    /// Until when all certificates between the peer and our root are valid, in Unix seconds (I09).
+    package let notAfter: Int64
+    /// Lower-case hexadecimal digits.
+    package let serial: String
+    /// The root that vouches for it: when it leaves the bundle, so does the trust in this peer (I09).
+    package let root: Fingerprint
+}
