@@ -63,10 +63,9 @@ extension Value {
     }
 }
 
-extension Value: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+extension Value: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByStringLiteral, ExpressibleByStringInterpolation, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    package init(nilLiteral: ()) { self.init(.null) }
     package init(booleanLiteral value: Bool) { self.init(.bool(value)) }
     package init(integerLiteral value: Int64) { self.init(.integer(value)) }
     package init(floatLiteral value: Double) { self.init(.number(value)) }

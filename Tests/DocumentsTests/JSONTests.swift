@@ -6,7 +6,7 @@ import Testing
 @Suite struct JSONTests {
     @Test(
         arguments: [
-            ("null", nil), (" [1 , -2.5e1, true] ", [1, -25, true]), (#"{"a":{"b":[]},"c":""}"#, ["a": ["b": []], "c": ""]),
+            ("null", .null), (" [1 , -2.5e1, true] ", [1, -25, true]), (#"{"a":{"b":[]},"c":""}"#, ["a": ["b": []], "c": ""]),
             (#""\u00e9\ud83d\ude00\n\/""#, "é😀\n/"), ("9223372036854775807", .integer(Int64.max)), ("0.1", 0.1), ("-0", 0),
             ("{}", [:]),
             ("9223372036854775808", .number(9_223_372_036_854_775_808)),
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func `writing is compact, ordered and the same each time`() {
-        let value: Value = ["b": [1, 2.5, nil, true], "a": ["x": "é\"\\\n\u{1b}[31m\u{9b}\u{2028}"], "c": [], "d": [:]]
+        let value: Value = ["b": [1, 2.5, .null, true], "a": ["x": "é\"\\\n\u{1b}[31m\u{9b}\u{2028}"], "c": [], "d": [:]]
         #expect(
             value.json == #"{"b":[1,2.5,null,true],"a":{"x":"é\"\\\n\u001b[31m\u009b\u2028"},"c":[],"d":{}}"#)
         #expect(Value.number(.nan).json == "null")
@@ -86,7 +86,7 @@ import Testing
     @Test func `YAML looks as people write it`() {
         let value: Value = [
             "kind": "Service", "empty": [],
-            "spec": ["ports": [["port": 80, "name": "web"], ["port": 81]], "on": [true, nil, "true"]],
+            "spec": ["ports": [["port": 80, "name": "web"], ["port": 81]], "on": [true, .null, "true"]],
         ]
         #expect(
             YAML.write(value) == """
@@ -143,7 +143,7 @@ struct SplitMix: RandomNumberGenerator {
 
     mutating func tree(depth: Int) -> Value {
         switch Int.random(in: 0..<(depth > 0 ? 8 : 6), using: &self) {
-        case 0: return nil
+        case 0: return .null
         case 1: return .bool(Bool.random(using: &self))
         case 2: return .integer(Int64.random(in: .min ... .max, using: &self))
         case 3: return .number(Double.random(in: -1e9...1e9, using: &self))

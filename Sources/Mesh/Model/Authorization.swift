@@ -68,6 +68,8 @@ package struct Authorization: Hashable, Sendable {
         package var notDestinationPorts: [UInt16] = []
         package var serviceAccounts: [ServiceAccountMatch] = []
         package var notServiceAccounts: [ServiceAccountMatch] = []
+        /// It also asks for something that isn't understood here: in a DENY it holds as far as the rest does, in an ALLOW never (I16).
+        package var isPartlyUnknown = false
 
         package init() {}
 

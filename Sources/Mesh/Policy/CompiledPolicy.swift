@@ -40,8 +40,8 @@ struct CompiledGroup: Sendable {
 
 struct CompiledMatch: Sendable {
     private let source: Authorization.Match
-    /// What an empty match means: everything in a DENY, nothing in an ALLOW (I16).
-    private let empty: Bool?
+    /// What a match means that asks for nothing, or for something unknown: it can't allow (I16).
+    private let neverHolds: Bool
     private let namespaces: [TextPattern]
     private let notNamespaces: [TextPattern]
     private let principals: [TextPattern]
@@ -49,7 +49,7 @@ struct CompiledMatch: Sendable {
 
     init(_ match: Authorization.Match, action: Authorization.Action) {
         source = match
-        empty = match.isEmpty ? action == .deny : nil
+        neverHolds = action == .allow && (match.isEmpty || match.isPartlyUnknown)
         namespaces = match.namespaces.map(TextPattern.init)
         notNamespaces = match.notNamespaces.map(TextPattern.init)
         principals = match.principals.map(TextPattern.init)
@@ -57,8 +57,7 @@ struct CompiledMatch: Sendable {
     }
 
     func holds(_ request: AuthorizationRequest) -> Bool {
-        if let empty { return empty }
-        return holdsForIdentity(request) && holdsForAddresses(request)
+        !neverHolds && holdsForIdentity(request) && holdsForAddresses(request)
     }
 
     /// Without an identity nothing that asks for one holds, and everything that excludes one does.
