@@ -118,13 +118,17 @@ package final class MetricShard {
 package struct MetricOptions: Sendable {
     /// Traffic series per shard. 2,000 pairs of workloads and services that talk at the same time are a large host; a series
     /// costs about 400 bytes here and 4 kB of text in each scrape.
-    package var maximumSeries = 2000
-    package var maximumPolicies = 1000
+    package var maximumSeries: Int
+    package var maximumPolicies: Int
     /// How long a series without an open connection is still told: longer than any scrape interval, so that its last bytes are
     /// seen.
-    package var idle = Interval.seconds(15 * 60)
+    package var idle: Interval
 
-    package init() {}
+    package init(maximumSeries: Int = 2000, maximumPolicies: Int = 1000, idle: Interval = .seconds(15 * 60)) {
+        self.maximumSeries = maximumSeries
+        self.maximumPolicies = maximumPolicies
+        self.idle = idle
+    }
 }
 
 /// What policy decisions are counted by.

@@ -25,7 +25,7 @@ package struct CertificateInfo: Sendable {
 
     /// One certificate of a chain.
     package struct Link: Sendable {
-        /// Decimal, as ztunnel tells it.
+        /// Hexadecimal digits.
         package var serial: String
         package var notBefore: WallTime
         package var notAfter: WallTime
@@ -38,7 +38,12 @@ package struct CertificateInfo: Sendable {
             self.pem = pem
         }
 
-        var document: Value {
+        var document: Value { document(serial: serial) }
+
+        /// As a ztunnel tells it: the serial number is decimal.
+        var dump: Value { document(serial: decimal(hexadecimal: serial)) }
+
+        private func document(serial: String) -> Value {
             .object([
                 ("pem", .string(pem)), ("serialNumber", .string(serial)), ("validFrom", .string(notBefore.description)),
                 ("expirationTime", .string(notAfter.description)),
@@ -80,7 +85,25 @@ package struct CertificateInfo: Sendable {
     var dump: Value {
         .object([
             ("identity", .string(identity)), ("state", .string(status.reason.map { "Unavailable: \($0)" } ?? status.word)),
-            ("certChain", .array(chain.map(\.document))), ("rootCerts", .array(roots.map(\.document))),
+            ("certChain", .array(chain.map(\.dump))), ("rootCerts", .array(roots.map(\.dump))),
         ])
     }
+}
+
+/// A number of any length in decimal digits; what isn't hexadecimal stays as it is.
+func decimal(hexadecimal: String) -> String {
+    var digits: [UInt8] = [0]
+    for character in hexadecimal {
+        guard var carry = character.hexDigitValue else { return hexadecimal }
+        for index in digits.indices {
+            carry += Int(digits[index]) * 16
+            digits[index] = UInt8(carry % 10)
+            carry /= 10
+        }
+        while carry > 0 {
+            digits.append(UInt8(carry % 10))
+            carry /= 10
+        }
+    }
+    return hexadecimal.isEmpty ? "" : String(decoding: digits.reversed().map { $0 + 0x30 }, as: UTF8.self)
 }

@@ -7,11 +7,11 @@ package import Documents
 package enum CaptureState: Hashable, Sendable {
     /// Its namespace isn't labelled, or it is of another host.
     case notCaptured
-    /// It will be captured when what is named is there.
-    case pending(reason: String)
+    /// Its capture is being set up.
+    case pending
     case captured
     /// Released; open connections finish.
-    case draining(connections: Int)
+    case draining
     /// It can't be captured, and why.
     case refused(reason: String)
 
@@ -25,13 +25,7 @@ package enum CaptureState: Hashable, Sendable {
         }
     }
 
-    package var reason: String? {
-        switch self {
-        case .pending(let reason), .refused(let reason): reason
-        case .draining(let connections): "\(connections) connections are still open"
-        case .notCaptured, .captured: nil
-        }
-    }
+    package var reason: String? { if case .refused(let reason) = self { reason } else { nil } }
 }
 
 /// One workload of the mesh, with what this host does for it.
