@@ -73,7 +73,7 @@ let package = Package(
         tests("Bytes", "Bytes"),
         tests("Kernel", "Kernel", "Bytes"),
         tests("Loop", "Loop", "Kernel", "Bytes"),
-        tests("TLS", "TLS", "Bytes"),
+        tests("TLS", "TLS", "Bytes", "COpenSSL"),
         tests("HTTP", "HTTP", "Bytes"),
         tests("Documents", "Documents", "Bytes"),
         tests("Wire", "Wire", "Bytes"),

@@ -11,4 +11,11 @@ package struct PeerCertificate: Hashable, Sendable {
     package let serial: String
     /// The root that vouches for it: when it leaves the bundle, so does the trust in this peer (I09).
     package let root: Fingerprint
+
+    package init(identity: SPIFFEID, notAfter: Int64, serial: String, root: Fingerprint) {
+        self.identity = identity
+        self.notAfter = notAfter
+        self.serial = serial
+        self.root = root
+    }
 }
