@@ -47,6 +47,15 @@ package enum Files {
         guard written == bytes.count, unsafe rename(draft, path) == 0 else { throw Failure(path: path, code: errno) }
     }
 
+    /// Makes a folder with those above it; one that is there is fine.
+    package static func makeFolder(_ path: String) throws {
+        var above = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            above += "/\(part)"
+            if unsafe mkdir(above, 0o755) != 0, errno != EEXIST { throw Failure(path: above, code: errno) }
+        }
+    }
+
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
     package static func isFolder(_ path: String) -> Bool {
