@@ -36,12 +36,6 @@ enum HTTP2Callbacks {
             guard let frame = unsafe frame else { return failure }
             return unsafe owner(data, failure) { unsafe $0.frameReceived(frame) }
         }
-        unsafe nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks) { _, _, _, data in
-            unsafe owner(data, failure) { session in
-                session.countViolation()
-                return session.verdict
-            }
-        }
         unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { _, _, stream, bytes, count, data in
             let bytes = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
             return unsafe owner(data, failure) { unsafe $0.dataReceived(stream, bytes) }

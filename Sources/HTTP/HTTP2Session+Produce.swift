@@ -130,9 +130,16 @@ extension HTTP2Session {
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_GOAWAY: unsafe goAwaySent(frame.pointee.goaway)
         case NGHTTP2_HEADERS where header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0: refusalSent(header.stream_id)
+        case NGHTTP2_RST_STREAM: resetSent(header.stream_id)
         default: break
         }
         return 0
+    }
+
+    /// A reset that is none of ours is the library's answer to a peer that broke a rule, or that opens more streams than it may.
+    private func resetSent(_ stream: Int32) {
+        if let record = unsafe record(stream), unsafe record.pointee.isReset { return }
+        countViolation()
     }
 
     /// A GOAWAY with an error is the last frame, whoever decided on it; the library says in its detail why it did.

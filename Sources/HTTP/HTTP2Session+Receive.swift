@@ -143,6 +143,7 @@ extension HTTP2Session {
         return verdict
     }
 
+    /// Takes one off what the peer may break.
     func countViolation() {
         if !allowances.violations.spend() { fail(.inducedResets, code: HTTP2Code.enhanceYourCalm) }
     }

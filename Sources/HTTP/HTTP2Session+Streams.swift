@@ -46,7 +46,9 @@ extension HTTP2Session {
                 ? unsafe nghttp2_submit_response(session, stream, fields.baseAddress, fields.count, nil)
                 : unsafe nghttp2_submit_response(session, stream, fields.baseAddress, fields.count, &provider)
         }
-        if submitted != 0 { note(.library(code: Int(submitted), detail: Self.libraryText(submitted))) }
+        if submitted != 0 {
+            fail(.library(code: Int(submitted), detail: Self.libraryText(submitted)), code: HTTP2Code.internalError)
+        }
     }
 
     /// The application has bytes again, or its end: `readData` is asked in the next `produce`. Harmless if the stream wasn't waiting.

@@ -21,8 +21,9 @@ package protocol HTTP2SessionDelegate: AnyObject {
     /// The peer finished its half: END_STREAM, and nothing else is ever told as an end.
     func endReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32)
 
-    /// The last event of a stream. `error` is the code of the RST_STREAM that either end sent, NO_ERROR after both halves ended,
-    /// REFUSED_STREAM also if the peer's GOAWAY says that it didn't take the stream.
+    /// The last event of a stream. `error` is the code of the RST_STREAM that either end sent, or NO_ERROR because both halves ended: a
+    /// reset may bear that code, too, so only `endReceived` tells of an end. REFUSED_STREAM also means that the peer's GOAWAY came before the
+    /// stream: it provably did nothing.
     func streamClosed(_ context: UnsafeMutableRawPointer?, _ stream: Int32, _ error: UInt32)
 
     /// The stream may send: read application bytes to the start of `buffer`, which is never empty.

@@ -69,8 +69,28 @@ import Testing
         let server = server { end, stream, _ in end.session.submitResponse(stream, status: 200, endStream: false) }
         let end = flood(server, most: 1000) { Wire.connect(Self.stream($0)) + Wire.windowUpdate(Self.stream($0), 0x7fff_ffff) }
         #expect(end.reason == .inducedResets)
-        #expect(end.count == 101)
-        #expect(end.goAway == [HTTP2Code.enhanceYourCalm])
+        #expect(end.count == 102)
+        #expect(server.session.isFinished)
+    }
+
+    @Test func `overrunning the windows of stream after stream closes the connection`() {
+        var settings = HTTP2Settings(.server)
+        settings.initialStreamWindow = 10
+        let server = SessionEnd(.server, settings: settings)
+        server.consumesAtOnce = false
+        server.receive(Wire.hello())
+        let end = flood(server, most: 1000) {
+            Wire.connect(Self.stream($0)) + Wire.data(Self.stream($0), [UInt8](repeating: 1, count: 11))
+        }
+        #expect(end.reason == .inducedResets)
+    }
+
+    @Test func `a peer that never acknowledges the settings can't be refused without end`() {
+        let server = SessionEnd(.server)
+        server.receive(Wire.preface + Wire.settings())
+        let end = flood(server, most: 1000) { Wire.connect(Self.stream($0)) }
+        #expect(end.reason == .inducedResets)
+        #expect(server.session.openStreamCount <= 200)
     }
 
     @Test func `malformed requests by the hundred close the connection`() {
