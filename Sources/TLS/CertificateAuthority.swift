@@ -28,7 +28,7 @@ package struct CertificateAuthority: Sendable {
         let profile = CertificateProfile.authority(
             organization: trustDomain, commonName: commonName, pathLength: 1, notBefore: now - backdating,
             notAfter: now + lifetime)
-        let root = try CertificateDraft.sign(profile, for: key.publicKey, by: key, issuer: nil)
+        let root = try profile.signed(for: key.publicKey, by: key, issuer: nil)
         return try CertificateAuthority(key: key, chain: [root], roots: [root])
     }
 
@@ -88,7 +88,7 @@ package struct CertificateAuthority: Sendable {
 
     /// Signs what the profile says, whatever it says. `issue` is for workloads.
     package func sign(_ profile: CertificateProfile, for publicKey: PublicKey) throws(CertificateFailure) -> Certificate {
-        try CertificateDraft.sign(profile, for: publicKey, by: key, issuer: certificate)
+        try profile.signed(for: publicKey, by: key, issuer: certificate)
     }
 
     private func validity(now: Int64, lifetime: Int64) throws(CertificateFailure) -> (notBefore: Int64, notAfter: Int64) {

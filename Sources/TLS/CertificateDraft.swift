@@ -10,8 +10,8 @@ internal import COpenSSL
 
     deinit { unsafe X509_free(handle) }
 
-    /// Fills in and signs. `issuer` is nil for a root, which signs itself.
-    static func sign(
+    /// Fills in and signs.
+    fileprivate static func sign(
         _ profile: CertificateProfile, for key: PublicKey, by signer: PrivateKey, issuer: Certificate?
     ) throws(CertificateFailure) -> Certificate {
         OpenSSLErrors.clear()
@@ -107,6 +107,16 @@ internal import COpenSSL
         let result = unsafe X509_add1_ext_i2d(
             handle, NID_subject_alt_name, UnsafeMutableRawPointer(list), isCritical ? 1 : 0, UInt(X509V3_ADD_APPEND))
         try check(result == 1)
+    }
+}
+
+extension CertificateProfile {
+    /// A certificate that says this, whatever it says, signed with that key in the name of the issuer. `issuer` is nil for a root, which signs
+    /// itself. Nothing is checked: `CertificateAuthority` is for certificates that others are to trust.
+    package func signed(
+        for key: PublicKey, by signer: PrivateKey, issuer: Certificate?
+    ) throws(CertificateFailure) -> Certificate {
+        try CertificateDraft.sign(self, for: key, by: signer, issuer: issuer)
     }
 }
 

@@ -26,10 +26,12 @@ enum PeerVerification {
     private static func judge(_ store: OpaquePointer, _ session: TLSSession) throws(TLSFailure) -> PeerCertificate {
         guard let leaf = unsafe X509_STORE_CTX_get0_cert(store) else { throw .noCertificate }
         if let now = session.now, let time = Int(exactly: now) { unsafe X509_STORE_CTX_set_time(store, 0, time) }
-        guard unsafe X509_verify_cert(store) == 1 else {
-            throw unsafe chainFailure(store, leaf, now: session.now ?? copenssl_wall_time())
+        let isValid = unsafe X509_verify_cert(store) == 1
+        // OpenSSL refuses a wrong use too, but with one error for all kinds.
+        if isValid || (unsafe X509_STORE_CTX_get_error(store)) == X509_V_ERR_INVALID_PURPOSE {
+            try unsafe checkUse(of: leaf, by: session.context.role == .client ? .serverAuth : .clientAuth)
         }
-        try unsafe checkUse(of: leaf, by: session.context.role == .client ? .serverAuth : .clientAuth)
+        guard isValid else { throw unsafe chainFailure(store, leaf, now: session.now ?? copenssl_wall_time()) }
         let identity = try unsafe identity(of: leaf)
         try session.checkIdentity(identity)
         return try unsafe peer(identity, chain: X509_STORE_CTX_get0_chain(store))
@@ -52,9 +54,6 @@ enum PeerVerification {
             X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
             X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED:
             return .unknownAuthority(name: name, issuer: unsafe PeerNames.issuer(of: leaf))
-        case X509_V_ERR_INVALID_PURPOSE where unsafe culprit == nil:
-            // Only OpenSSL's own check of the leaf's use ends here; ours says which.
-            return .wrongKeyUsage(name: name)
         default:
             return .invalidChain(name: name, why: unsafe PeerNames.sentence(code, culprit))
         }

@@ -50,3 +50,18 @@ struct Papers {
     let key: [UInt8]
     let chain: [UInt8]
 }
+
+extension TestAuthority {
+    static func webProfile() throws -> CertificateProfile {
+        .workload(try identity("web"), notBefore: now - hour, notAfter: now + hour)
+    }
+}
+
+extension CertificateAuthority {
+    /// What a workload has that this authority signs, however long itself is valid.
+    func papers() throws -> Papers {
+        let workload = PrivateKey.generate()
+        let leaf = try sign(TestAuthority.webProfile(), for: workload.publicKey)
+        return Papers(key: workload.pem, chain: ([leaf] + intermediates).pem)
+    }
+}
