@@ -146,6 +146,8 @@ extension Capture {
         _ namespace: borrowing NetworkNamespace, _ record: inout CaptureRecord, _ options: Options
     ) throws(CaptureFailure) {
         record.options = Self.fingerprint(options)
+        // The generation first: a change in between makes it older than the listing, and the next look lists again.
+        record.generation = try generation(namespace)
         record.listing = try list(namespace)
         try record.write(in: stateDirectory)
     }
@@ -209,13 +211,31 @@ extension Capture {
             }
         }
         found += try routingDeviations(namespace)
-        let listing = try list(namespace)
-        if listing.isEmpty {
-            found.append(.tableMissing)
-        } else if listing != record.listing || record.options != Self.fingerprint(options) {
-            found.append(.tableChanged)
-        }
+        if let table = try tableDeviation(namespace, record, options) { found.append(table) }
         return found
+    }
+
+    private func tableDeviation(
+        _ namespace: borrowing NetworkNamespace, _ record: CaptureRecord, _ options: Options
+    ) throws(CaptureFailure) -> Deviation? {
+        guard record.options == Self.fingerprint(options) else { return .tableChanged }
+        let generation = try generation(namespace)
+        if generation == record.generation { return nil }
+        let listing = try list(namespace)
+        if listing.isEmpty { return .tableMissing }
+        if listing != record.listing { return .tableChanged }
+        // Somebody changed a table of their own; from here on that is the state to compare with.
+        var seen = record
+        seen.generation = generation
+        try seen.write(in: stateDirectory)
+        return nil
+    }
+
+    private func generation(_ namespace: borrowing NetworkNamespace) throws(CaptureFailure) -> UInt32 {
+        try inside(namespace) { () throws(Errno) in
+            var filter = try Netlink(.filter)
+            return try filter.rulesGeneration()
+        }
     }
 
     private func routingDeviations(_ namespace: borrowing NetworkNamespace) throws(CaptureFailure) -> [Deviation] {

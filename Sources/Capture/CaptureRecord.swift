@@ -15,6 +15,8 @@ package struct CaptureRecord: Equatable, Sendable {
     package var settings: [String: String] = [:]
     /// Whether the loopback device was up before.
     package var loopbackWasUp = true
+    /// nftables' generation when the listing was made: if it is the same, so is the listing.
+    package var generation: UInt32?
     /// The rules as the kernel lists them, to compare with; empty until known.
     package var listing = ""
 
@@ -40,6 +42,7 @@ extension CaptureRecord {
             Self.heading, "namespace \(namespace.device) \(namespace.inode)", "name \(name)", "phase \(phase.rawValue)",
             "options \(options)", "loopback \(loopbackWasUp)",
         ]
+        if let generation { lines.append("generation \(generation)") }
         lines += settings.sorted { $0.key < $1.key }.map { "setting \($0.key) \($0.value)" }
         return lines.joined(separator: "\n") + "\nlisting\n" + listing
     }
@@ -66,6 +69,7 @@ extension CaptureRecord {
         phase = Phase(rawValue: fields["phase", default: ""]) ?? .draining
         options = fields["options", default: ""]
         loopbackWasUp = fields["loopback"] != "false"
+        generation = fields["generation"].flatMap { UInt32($0) }
         self.settings = settings
         self.listing = listing
     }

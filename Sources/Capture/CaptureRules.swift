@@ -38,8 +38,8 @@ package struct CaptureRules: Equatable, Sendable {
     /// What happens to protocols other than TCP, which no tunnel carries (I05).
     package enum OtherProtocols: String, Equatable, Sendable {
         case allow
-        /// Dropped, loopback aside. Kept is what TCP needs: ICMP's errors (unreachable, time exceeded, parameter problem, packet too big),
-        /// and for IPv6 neighbour and router discovery and multicast listener reports. Name lookups over UDP end.
+        /// Dropped. Kept are loopback, ICMP and ICMPv6 (errors and neighbour discovery, without which TCP doesn't work either, and echo), and name
+        /// lookups: UDP to port 53 and its answers.
         case drop
     }
 
@@ -139,8 +139,8 @@ extension CaptureRules {
         case .called: called
         case .leaving: leaving
         case .guarding: guarding
-        case .othersIn: others("iif")
-        case .othersOut: others("oif")
+        case .othersIn: others("iif", "udp sport 53 ct state established")
+        case .othersOut: others("oif", "udp dport 53")
         }
     }
 }
@@ -229,18 +229,8 @@ extension CaptureRules {
         }
     }
 
-    private func others(_ device: String) -> [String] {
-        let discovery = "nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert, nd-redirect"
-        let multicast = "mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report"
-        return [
-            "\(device) \"lo\" accept",
-            "meta l4proto tcp accept",
-            "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept",
-            "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
-            "icmpv6 type { \(discovery) } accept",
-            "icmpv6 type { \(multicast) } accept",
-            "counter drop",
-        ]
+    private func others(_ device: String, _ lookup: String) -> [String] {
+        ["\(device) \"lo\" accept", "meta l4proto { tcp, icmp, ipv6-icmp } accept", "\(lookup) accept", "counter drop"]
     }
 }
 

@@ -11,11 +11,14 @@ package struct Netlink: ~Copyable {
         case route
         /// Which sockets there are.
         case sockets
+        /// nftables.
+        case filter
 
         var number: CInt {
             switch self {
             case .route: NETLINK_ROUTE
             case .sockets: NETLINK_SOCK_DIAG
+            case .filter: NETLINK_NETFILTER
             }
         }
     }

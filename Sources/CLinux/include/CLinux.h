@@ -6,6 +6,7 @@
 
 #include <linux/fib_rules.h>
 #include <linux/inet_diag.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
