@@ -26,7 +26,7 @@ package enum File {
         while true {
             let transfer = try file.read(into: &chunk)
             guard case .moved(let count) = transfer else { return bytes }
-            guard bytes.count + count <= limit else { throw Errno(EFBIG) }
+            guard bytes.count + count <= limit else { throw .fileTooLarge }
             bytes += chunk.prefix(count)
         }
     }

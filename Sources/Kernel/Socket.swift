@@ -15,18 +15,20 @@ package enum Socket {
     }
 
     /// A listener on every address of the namespace, IPv4 and IPv6 on one socket; IPv4 alone where the kernel knows no IPv6.
-    package static func listenEverywhere(port: UInt16, backlog: CInt, mark: UInt32? = nil) throws(Errno) -> Descriptor {
+    package static func listenEverywhere(port: UInt16, backlog: CInt, mark: UInt32? = nil, isTransparent: Bool = false) throws(Errno) -> Descriptor {
         do throws(Errno) {
-            return try listen(SocketAddress(.anyV6, port), backlog: backlog, mark: mark)
+            return try listen(SocketAddress(.anyV6, port), backlog: backlog, mark: mark, isTransparent: isTransparent)
         } catch {
             guard error == Errno(EAFNOSUPPORT) || error == .addressNotAvailable else { throw error }
-            return try listen(SocketAddress(.anyV4, port), backlog: backlog, mark: mark)
+            return try listen(SocketAddress(.anyV4, port), backlog: backlog, mark: mark, isTransparent: isTransparent)
         }
     }
 
-    /// A listener on one address. Port 0 lets the kernel choose. One with a mark stands in a workload's namespace and is transparent: it is given
-    /// connections to any address (`localAddress` of what it accepts is what was dialled). Needs CAP_NET_ADMIN.
-    package static func listen(_ address: SocketAddress, backlog: CInt, mark: UInt32? = nil) throws(Errno) -> Descriptor {
+    /// A listener on one address. Port 0 lets the kernel choose.
+    /// - Parameter isTransparent: it also takes connections to addresses that aren't ours, which TPROXY hands it.
+    package static func listen(
+        _ address: SocketAddress, backlog: CInt, mark: UInt32? = nil, isTransparent: Bool = false
+    ) throws(Errno) -> Descriptor {
         let socket = try tcp(address.ip.family)
         // A listener must come back while connections of the process before it linger.
         try socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
@@ -52,6 +54,9 @@ package struct Accepted: ~Copyable {
         self.descriptor = descriptor
         self.peer = peer
     }
+
+    /// The socket alone.
+    package consuming func take() -> Descriptor { descriptor }
 }
 
 extension Descriptor {

@@ -42,10 +42,16 @@ package struct ConnectionFailure: Error, Hashable, Sendable {
     /// The policy that denied, `NAMESPACE/NAME`.
     package let policy: String?
 
-    package init(_ kind: Kind, _ reason: String, status: Int? = nil, policy: String? = nil) {
+    /// One word for why a TLS handshake failed, as metrics count it.
+    package let handshake: String?
+
+    package init(
+        _ kind: Kind, _ reason: String, status: Int? = nil, policy: String? = nil, handshake: String? = nil
+    ) {
         self.kind = kind
         self.reason = reason
         self.status = status
         self.policy = policy
+        self.handshake = handshake
     }
 }

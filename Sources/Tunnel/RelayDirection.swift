@@ -79,7 +79,9 @@ struct RelayDirection: ~Copyable {
     ) throws(RelayFault) -> Int {
         let buffer = unsafe loop.plaintext.bytes
         let transfer: Transfer
-        do throws(Errno) { transfer = try unsafe source.receive(into: buffer) } catch { throw RelayFault(atSource: true, cause: error) }
+        do throws(Errno) { transfer = try unsafe source.receive(into: buffer) } catch {
+            throw RelayFault(atSource: true, cause: error)
+        }
         switch transfer {
         case .wouldBlock: return 0
         case .endOfStream:
@@ -126,7 +128,9 @@ struct RelayDirection: ~Copyable {
     private func drain(_ pipe: SplicePipe, to target: borrowing Descriptor) throws(RelayFault) {
         while pipe.held > 0 {
             do throws(Errno) {
-                guard case .moved(let count) = try Kernel.splice(from: pipe.pipe.readEnd, to: target, count: pipe.held) else { return }
+                guard case .moved(let count) = try Kernel.splice(from: pipe.pipe.readEnd, to: target, count: pipe.held) else {
+                    return
+                }
                 pipe.held -= count
             } catch { throw RelayFault(atSource: false, cause: error) }
         }

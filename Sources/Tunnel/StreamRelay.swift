@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 package import HTTP
 package import Kernel
 package import Loop
-internal import Bytes
 
 /// Who started a stream and hears what becomes of it.
 package protocol StreamOwner: AnyObject {
@@ -29,7 +29,7 @@ package final class StreamRelay {
     }
 
     private let loop: Loop
-    private let settings: TunnelSettings
+    private let settings: TunnelBounds
     private let windows: WindowBudget
     private var owner: (any StreamOwner)?
     /// Nil once the stream is gone; the socket may still have bytes to take then.
@@ -60,7 +60,7 @@ package final class StreamRelay {
     private var grown = 0
     private var sinceGrowth = 0
 
-    package init(loop: Loop, settings: TunnelSettings, windows: WindowBudget, owner: any StreamOwner) {
+    package init(loop: Loop, settings: TunnelBounds, windows: WindowBudget, owner: any StreamOwner) {
         self.loop = loop
         self.settings = settings
         self.windows = windows

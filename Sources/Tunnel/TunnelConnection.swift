@@ -53,7 +53,7 @@ package final class TunnelConnection {
     package var expires = Int64.max
 
     let loop: Loop
-    let settings: TunnelSettings
+    let settings: TunnelBounds
     private var owner: (any TunnelOwner)?
     private var socket: Descriptor?
     private var token: Token?
@@ -68,6 +68,8 @@ package final class TunnelConnection {
     private var lastReceived: Instant
     private var lastUsed: Instant
     private var pingSent: Instant?
+    /// Streams so far, those open included.
+    package private(set) var streamsOpened: UInt64 = 0
     package private(set) var bytesReceived: UInt64 = 0
     package private(set) var bytesSent: UInt64 = 0
 
@@ -78,7 +80,7 @@ package final class TunnelConnection {
 
     /// A tunnel over a socket that is connected (server) or connecting (client).
     package init(
-        role: HTTP2Role, loop: Loop, settings: TunnelSettings, socket: consuming Descriptor, remote: SocketAddress,
+        role: HTTP2Role, loop: Loop, settings: TunnelBounds, socket: consuming Descriptor, remote: SocketAddress,
         tls: TLSSession, http2: HTTP2Settings, owner: any TunnelOwner
     ) {
         self.role = role
@@ -142,7 +144,7 @@ package final class TunnelConnection {
             return false
         case .failed(let failure):
             let kind: ConnectionFailure.Kind = failure.isAboutIdentity ? .identity : .tls
-            close(ConnectionFailure(kind, "TLS with \(remote): \(failure)"))
+            close(ConnectionFailure(kind, "TLS with \(remote): \(failure)", handshake: failure.reason))
             return false
         case .complete(let peer):
             self.peer = peer
@@ -248,6 +250,7 @@ extension TunnelConnection {
             return false
         }
         streams += 1
+        streamsOpened += 1
         lastUsed = loop.now
         relay.attach(to: self, stream: stream)
         queueTurn()
@@ -477,7 +480,8 @@ extension TunnelConnection: TimerTarget {
     private func missedDeadline() {
         switch state {
         case .connecting:
-            let reason = "connecting to \(remote): no answer within \(settings.connectTimeout.seconds) s; a firewall between the hosts may drop port \(remote.port)"
+            let reason =
+                "connecting to \(remote): no answer within \(settings.connectTimeout.seconds) s; a firewall between the hosts may drop port \(remote.port)"
             close(ConnectionFailure(.timeout, reason))
         case .handshaking:
             close(ConnectionFailure(.timeout, "TLS with \(remote): not finished within \(settings.handshakeTimeout.seconds) s"))
@@ -511,6 +515,7 @@ extension TunnelConnection: TimerTarget {
 extension TunnelConnection: HTTP2SessionDelegate {
     package func requestReceived(_ stream: Int32, _ head: HTTP2RequestHead) {
         streams += 1
+        streamsOpened += 1
         lastUsed = loop.now
         owner?.tunnelRequested(self, stream: stream, head: head)
     }

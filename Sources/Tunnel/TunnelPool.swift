@@ -49,9 +49,6 @@ package protocol TunnelWaiter: AnyObject {
 /// and when the ones there are can't keep up. Waiting callers are served in the order in which they came. Tunnels leave by themselves when they
 /// are idle; a stale one is left as soon as its streams are done. Lives on one loop.
 package final class TunnelPool {
-    /// Tunnels of one pair, on this loop. One carries 100 streams at line rate; more help only where one core's encryption is the limit.
-    private static let tunnelsPerPair = 4
-
     private final class Lane {
         var tunnels: [TunnelConnection] = []
         var dialling: [TunnelConnection] = []
@@ -60,11 +57,11 @@ package final class TunnelPool {
     }
 
     private let dialer: any TunnelDialer
-    private let settings: TunnelSettings
+    private let settings: TunnelBounds
     private var lanes: [TunnelKey: Lane] = [:]
     private var keys: [ObjectIdentifier: TunnelKey] = [:]
 
-    package init(settings: TunnelSettings, dialer: any TunnelDialer) {
+    package init(settings: TunnelBounds, dialer: any TunnelDialer) {
         self.settings = settings
         self.dialer = dialer
     }
@@ -74,13 +71,13 @@ package final class TunnelPool {
         let lane = lane(for: key)
         retireExpired(lane, wallSeconds)
         if let tunnel = best(lane) {
-            if tunnel.backlog > 0, lane.tunnels.count + lane.dialling.count < Self.tunnelsPerPair { dial(key, lane) }
+            if tunnel.backlog > 0, mayDial(lane) { dial(key, lane) }
             waiter.tunnelReady(tunnel)
             return
         }
         lane.waiters.append(waiter)
         let comingRoom = lane.dialling.count * settings.streamsPerTunnel
-        if lane.waiters.count > comingRoom { dial(key, lane) }
+        if lane.waiters.count > comingRoom, mayDial(lane) { dial(key, lane) }
     }
 
     /// The caller waits no longer.
@@ -114,6 +111,11 @@ package final class TunnelPool {
     package var isEmpty: Bool { lanes.isEmpty }
 
     // MARK: -
+
+    /// Callers beyond the last tunnel wait for room in those there are, within their own deadline.
+    private func mayDial(_ lane: Lane) -> Bool {
+        lane.tunnels.count { !$0.isStale } + lane.dialling.count < settings.tunnelsPerPair
+    }
 
     private func lane(for key: TunnelKey) -> Lane {
         if let lane = lanes[key] { return lane }
@@ -149,7 +151,7 @@ package final class TunnelPool {
     private func serveWaiters(_ key: TunnelKey, _ lane: Lane) {
         // One at a time: a waiter that is served may come back, leave, or close the tunnel.
         while !lane.waiters.isEmpty, let tunnel = best(lane) { lane.waiters.removeFirst().tunnelReady(tunnel) }
-        if !lane.waiters.isEmpty, lane.dialling.isEmpty { dial(key, lane) }
+        if !lane.waiters.isEmpty, lane.dialling.isEmpty, mayDial(lane) { dial(key, lane) }
     }
 
     private func retire(_ tunnel: TunnelConnection) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Capture
+import Kernel
+import NodeProxy
 
-// nftables is spoken to by a short-lived child, which is this program too.
-if CommandLine.arguments.dropFirst().first == RulesChild.argument { runRulesChild() }
+// What runs before any other thread exists: memory, signals, and the child that loads rules, which shares nothing with the daemon but the file.
+Limits.configureAllocator()
+exitProgram(NodeProgram.run(CommandLine.arguments))

@@ -3,7 +3,7 @@
 package import Kernel
 
 /// The bounds of tunnels. Each number comes with its reason; the daemon's configuration sets most of them.
-package struct TunnelSettings: Sendable {
+package struct TunnelBounds: Sendable {
     /// From SYN to established. Ten seconds outlast one lost SYN and its two repetitions (1 s + 2 s + 4 s).
     package var connectTimeout = Interval.seconds(10)
     /// From the first byte of TLS to the last of the handshake: a healthy one takes milliseconds, a peer under load a second or two. A
@@ -23,6 +23,8 @@ package struct TunnelSettings: Sendable {
     package var goodbyeTimeout = Interval.seconds(5)
     /// Streams per tunnel before another is opened: head-of-line blocking in TCP touches no more than these.
     package var streamsPerTunnel = 100
+    /// Tunnels of one pair on one loop. One carries a hundred streams at line rate; more help where one core's encryption is the limit.
+    package var tunnelsPerPair = 16
     /// How far a stream's window may grow: 4 MiB carried 11 Gbit/s where 256 KiB carried 6.
     package var largestStreamWindow = 4 << 20
     /// What all grown windows of a loop may promise together.

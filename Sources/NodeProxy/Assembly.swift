@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Daemon
+internal import HTTP
+internal import Kernel
+internal import Loop
+internal import Telemetry
+internal import Tunnel
+
+/// Builds `warrend` from its configuration and runs it.
+enum Assembly {
+    /// Serves until a signal ends it. Returns the exit code.
+    static func run(_ configuration: DaemonConfiguration, signals: consuming SignalDescriptor) throws(Errno) -> CInt {
+        let descriptors = Limits.raiseDescriptors()
+        let logWriter = try LogWriter(format: configuration.log.format, levels: configuration.log.levels)
+        try logWriter.start()
+        defer { logWriter.stop() }
+        let log = logWriter.makeLog(.daemon)
+        log.info("warrend \(warrenVersion) on \(configuration.node): \(descriptors) descriptors")
+        let authority: Authority
+        switch Authority.load(configuration) {
+        case .success(let loaded): authority = loaded
+        case .failure(let failure):
+            log.error(failure.description)
+            return ExitCode.configuration
+        }
+        try? File.makeDirectory(configuration.runDirectory, mode: 0o755)
+
+        let loop = try Loop()
+        let inbox = try Mailbox<NodeMessage>()
+        let count = configuration.loopCount(processors: Limits.processors)
+        var mailboxes: [Mailbox<WorkerMessage>] = []
+        var threads: [Thread] = []
+        for number in 0..<count {
+            let mailbox = try Mailbox<WorkerMessage>()
+            let settings = WorkerSettings(configuration, workers: count)
+            let workerLog = logWriter.makeLog(.outbound)
+            threads.append(
+                try Thread(name: "loop-\(number)") {
+                    do throws(Errno) {
+                        try Worker(number: number, settings: settings, log: workerLog, mailbox: mailbox, node: inbox).run()
+                    } catch {
+                        bug("loop \(number) can't be made: \(error)")
+                    }
+                })
+            mailboxes.append(mailbox)
+        }
+        let node = try Node(
+            configuration: configuration, authority: authority, log: log, logWriter: logWriter, loop: loop, inbox: inbox,
+            workers: mailboxes)
+        let services = NodeServices(node: node)
+        guard services.start() else { return ExitCode.unavailable }
+        let code = try node.run(signals: signals)
+        for thread in threads { thread.join() }
+        return code
+    }
+}
+
+/// As sysexits.h has them, so that systemd and scripts can tell.
+enum ExitCode {
+    static let usage: CInt = 64
+    static let unavailable: CInt = 69
+    static let configuration: CInt = 78
+}
+
+extension WorkerSettings {
+    /// One worker's share of what is configured.
+    init(_ configuration: DaemonConfiguration, workers: Int) {
+        self.init()
+        let (timeouts, limits) = (configuration.timeouts, configuration.limits)
+        tunnel.connectTimeout = timeouts.connect
+        tunnel.handshakeTimeout = timeouts.tlsHandshake
+        tunnel.settingsTimeout = timeouts.http2
+        tunnel.replyTimeout = timeouts.connectReply
+        tunnel.pingInterval = configuration.tunnel.pingInterval
+        tunnel.pingTimeout = configuration.tunnel.pingTimeout
+        tunnel.idleTimeout = configuration.tunnel.idleRelease
+        tunnel.streamsPerTunnel = limits.streamsPerTunnel
+        tunnel.tunnelsPerPair = limits.tunnelsPerPair
+        tunnel.largestStreamWindow = limits.streamWindow.bytes
+        tunnel.windowBudget = limits.windowMemory.bytes / workers
+        tunnel.congestionControl = configuration.tunnel.congestionControl.isEmpty ? nil : configuration.tunnel.congestionControl
+        reachTimeout = timeouts.establish
+        connectTimeout = timeouts.connect
+        connections = max(1, limits.connections / workers)
+        connectionsPerWorkload = max(1, limits.workloadConnections / workers)
+        splicePipes = limits.splicePipes / workers
+        tunnelsOnSameHost = configuration.sameHost == .tunnel
+        node = configuration.node
+        clientHTTP2.maxHeaderListSize = UInt32(clamping: limits.headerList.bytes)
+        serverHTTP2.maxConcurrentStreams = UInt32(clamping: configuration.tunnel.advertisedStreams)
+    }
+}

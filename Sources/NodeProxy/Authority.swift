@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Daemon
+internal import Kernel
+internal import TLS
+
+/// The CA on this host's disk, and what was issued by it. Blocking (files, signing): run as errands. Immutable.
+struct Authority: Sendable {
+    private let authority: CertificateAuthority
+    private let settings: IdentitySettings
+    private let runDirectory: String
+
+    /// Bytes of a PEM file that is read at most.
+    private static let limit = Certificate.maximumFile
+
+    static func load(_ configuration: DaemonConfiguration) -> Result<Authority, AuthorityFailure> {
+        let paths = configuration.identity.ca
+        do throws(AuthorityFailure) {
+            try checkKey(paths.key)
+            let certificate = try read(paths.certificate)
+            let key = try read(paths.key)
+            let roots = try read(paths.roots)
+            let authority: CertificateAuthority
+            do throws(CertificateFailure) {
+                authority = try CertificateAuthority(
+                    key: PrivateKey(pem: key), chain: Certificate.chain(pem: certificate), roots: Certificate.roots(pem: roots))
+            } catch {
+                throw AuthorityFailure("the CA in \(paths.certificate), \(paths.key) and \(paths.roots) can't be used: \(error)")
+            }
+            return .success(
+                Authority(authority: authority, settings: configuration.identity, runDirectory: configuration.runDirectory))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private static func read(_ path: String) throws(AuthorityFailure) -> [UInt8] {
+        do throws(Errno) {
+            return try File.read(path, limit: limit)
+        } catch {
+            throw AuthorityFailure("\(path) can't be read: \(error). `warren ca init` makes a CA")
+        }
+    }
+
+    private static func checkKey(_ path: String) throws(AuthorityFailure) {
+        guard let status = try? File.status(path) else { return }
+        guard status.mode & 0o077 == 0 else {
+            throw AuthorityFailure("\(path) may be read by others than its owner: run `chmod 600 \(path)`")
+        }
+    }
+
+    /// The certificate of a workload: a kept one if it is good for a while, else a new one with a fresh key (I10).
+    func credential(for identity: SPIFFEID, renew: Bool) -> Result<WorkloadCredential, AuthorityFailure> {
+        if !renew, let kept = kept(identity) { return wrap(kept) }
+        do throws(CertificateFailure) {
+            let lifetime = Int64(settings.lifetime.nanoseconds / 1_000_000_000)
+            let credential = try authority.credential(for: identity, now: WallTime.now().seconds, lifetime: lifetime)
+            keep(credential)
+            return wrap(credential)
+        } catch {
+            return .failure(AuthorityFailure("no certificate for \(identity): \(error)"))
+        }
+    }
+
+    private func wrap(_ credential: Credential) -> Result<WorkloadCredential, AuthorityFailure> {
+        do throws(CertificateFailure) {
+            return .success(try WorkloadCredential(credential))
+        } catch {
+            return .failure(AuthorityFailure("the certificate of \(credential.identity) can't be used: \(error)"))
+        }
+    }
+
+    // MARK: - Kept keys
+
+    private var directory: String? {
+        switch settings.persist {
+        case .run: "\(runDirectory)/identity"
+        case .disk: settings.directory
+        case .never: nil
+        }
+    }
+
+    /// One file per identity; SPIFFE's character set makes its parts safe as a name.
+    private func path(_ identity: SPIFFEID) -> String? {
+        directory.map { "\($0)/\(identity.trustDomain)_\(identity.namespace)_\(identity.serviceAccount).pem" }
+    }
+
+    /// Good means: of this authority's roots, for this identity, and less than half used up.
+    private func kept(_ identity: SPIFFEID) -> Credential? {
+        guard let path = path(identity), let status = try? File.status(path, followLink: false), status.kind == .file,
+            status.mode & 0o077 == 0, status.owner == Limits.userID, let pem = try? File.read(path, limit: Self.limit)
+        else { return nil }
+        guard let key = try? PrivateKey(pem: pem), let chain = try? Certificate.chain(pem: pem),
+            let credential = try? Credential(key: key, chain: chain, roots: authority.roots), credential.identity == identity,
+            chain.dropFirst().contains(where: { $0 == authority.certificate }) || authority.intermediates.isEmpty
+        else { return nil }
+        let now = WallTime.now().seconds
+        return credential.notBefore <= now && now < Self.renewal(of: credential) ? credential : nil
+    }
+
+    private func keep(_ credential: Credential) {
+        guard let directory, let path = path(credential.identity) else { return }
+        let pem = credential.key.pem + credential.leaf.pem + credential.intermediates.pem
+        // A key that can't be kept is made anew after a restart: slower, not wrong.
+        try? File.makeDirectory(directory, mode: 0o700)
+        try? File.replace(path, with: pem, mode: 0o600)
+    }
+
+    /// The workload left for good: its key goes too.
+    func forget(_ identity: SPIFFEID) {
+        if let path = path(identity) { try? File.remove(path) }
+    }
+
+    /// Half of the lifetime, by wall time; the time before issue that tolerates slow clocks doesn't count.
+    static func renewal(of credential: Credential) -> Int64 {
+        let issued = credential.notBefore + CertificateAuthority.backdating
+        return issued + max(1, (credential.notAfter - issued) / 2)
+    }
+}
+
+struct AuthorityFailure: Error, Sendable, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

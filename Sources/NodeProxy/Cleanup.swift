@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Capture
+internal import Daemon
+internal import Kernel
+
+/// `warrend cleanup`: takes away what capture left in this host's namespaces, without a daemon; after a crash, or before leaving the mesh.
+enum Cleanup {
+    static func run(_ configuration: DaemonConfiguration?) -> CInt {
+        guard let configuration else { return ExitCode.configuration }
+        guard Limits.userID == 0 else {
+            StandardStream.error.write("warrend: cleanup needs to run as root: it enters network namespaces\n")
+            return 77
+        }
+        let capture = Capture(stateDirectory: "\(configuration.runDirectory)/capture")
+        let report = capture.cleanup()
+        for line in report.removed { StandardStream.output.write("\(line)\n") }
+        for line in report.failures { StandardStream.error.write("warrend: \(line)\n") }
+        if report.removed.isEmpty && report.failures.isEmpty { StandardStream.output.write("nothing was left\n") }
+        return report.failures.isEmpty ? 0 : 1
+    }
+}

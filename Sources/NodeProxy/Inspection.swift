@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Daemon
+internal import Documents
+internal import Kernel
+internal import Mesh
+internal import TLS
+internal import Telemetry
+internal import Tunnel
+
+/// What the node knows, as the admin API shows it. Pure but for the clock; on the node's loop.
+extension Node {
+    var statusInfo: StatusInfo {
+        var status = StatusInfo(
+            node: configuration.node, process: Limits.processID, started: started, uptime: uptime, pending: readiness.pending,
+            loops: workers.count, trustDomain: configuration.mesh.trustDomain, meshPath: configuration.mesh.path,
+            meshRevision: mesh.snapshot?.revision ?? 0, meshLoaded: mesh.loaded, meshRefused: refusalText)
+        status.workloads = mesh.snapshot?.workloads.count ?? 0
+        status.services = mesh.snapshot?.services.count ?? 0
+        status.policies = mesh.snapshot?.policies.count ?? 0
+        status.captured = enrolment.enrollees.values.count { if case .captured = $0.phase { true } else { false } }
+        status.droppedLogLines = logWriter.dropped
+        return status
+    }
+
+    private var refusalText: String? {
+        guard let refusal = mesh.refusal else { return nil }
+        return ([refusal.reason] + refusal.findings.prefix(5).map(\.description)).joined(separator: "\n")
+    }
+
+    var workloadInfos: [WorkloadInfo] {
+        guard let snapshot = mesh.snapshot else { return [] }
+        let local = Dictionary(snapshot.local.map { ($0.uid, $0) }, uniquingKeysWith: { first, _ in first })
+        return snapshot.workloads.map { workload in
+            var info = WorkloadInfo(workload)
+            let place = local[workload.workload.uid]
+            info.isLocal = place?.node == configuration.node
+            info.networkNamespace = place?.networkNamespace
+            if let enrollee = enrolment.enrollees[workload.workload.uid] { info.capture = enrollee.captureState }
+            return info
+        }
+    }
+
+    var serviceInfos: [ServiceInfo] {
+        guard let snapshot = mesh.snapshot else { return [] }
+        return snapshot.services.map { ServiceInfo($0, in: snapshot) }
+    }
+
+    var policyInfos: [PolicyInfo] { mesh.snapshot?.policies.map { PolicyInfo($0.authorization) } ?? [] }
+
+    var certificateInfos: [CertificateInfo] {
+        var infos: [String: CertificateInfo] = [:]
+        for enrollee in enrolment.enrollees.values {
+            let identity = enrollee.plan.identity.description
+            if let credential = enrollee.credential?.credential {
+                infos[identity] = CertificateInfo(credential, failure: enrollee.renewalFailure, renewal: enrollee.nextRenewal)
+            } else if infos[identity] == nil {
+                infos[identity] = CertificateInfo(identity: identity, status: .initializing)
+            }
+        }
+        return infos.values.sorted { $0.identity < $1.identity }
+    }
+
+    /// What only the daemon itself can say about its health.
+    var checkFacts: [CheckFact] {
+        var facts: [CheckFact] = []
+        if let refusal = refusalText {
+            facts.append(
+                CheckFact(
+                    "mesh", .failed, refusal,
+                    remedy: "Mend the files; `warren validate -f \(configuration.mesh.path)` lists every finding."))
+        }
+        for enrollee in enrolment.enrollees.values.sorted(by: { $0.plan.name < $1.plan.name }) {
+            if case .refused(let reason) = enrollee.phase {
+                facts.append(
+                    CheckFact(
+                        "capture of \(enrollee.plan.name)", .failed, reason,
+                        remedy: "Mend what it names; it is tried again by itself."))
+            }
+            if let failure = enrollee.renewalFailure {
+                facts.append(
+                    CheckFact(
+                        "certificate of \(enrollee.plan.identity)", .failed, failure,
+                        remedy: "Look at the CA's files; renewal is tried twice a minute."))
+            }
+        }
+        return facts
+    }
+}
+
+extension Enrollee {
+    var captureState: CaptureState {
+        switch phase {
+        case .preparing: .pending
+        case .captured: .captured
+        case .refused(let reason): .refused(reason: reason)
+        case .releasing, .draining, .finishing: .draining
+        }
+    }
+}
+
+extension WorkloadInfo {
+    init(_ source: MeshWorkload) {
+        let workload = source.workload
+        self.init(
+            uid: workload.uid, name: workload.name, namespace: workload.namespace, addresses: workload.addresses,
+            network: workload.network, node: workload.node, identity: source.identity?.description,
+            trustDomain: source.identity?.trustDomain ?? workload.trustDomain,
+            serviceAccount: source.identity?.serviceAccount ?? "",
+            speaksHBONE: workload.tunnelProtocol == .hbone, waypoint: nil, workloadName: workload.workloadName,
+            workloadType: "\(workload.kind)", canonicalName: workload.canonicalName,
+            canonicalRevision: workload.canonicalRevision,
+            clusterID: workload.clusterID, isHealthy: workload.status == .healthy, isLocal: false)
+        region = workload.locality?.region ?? ""
+        zone = workload.locality?.zone ?? ""
+        subzone = workload.locality?.subzone ?? ""
+        policies = workload.authorizationPolicies
+    }
+}
+
+extension ServiceInfo {
+    init(_ source: MeshService, in snapshot: MeshSnapshot) {
+        let service = source.service
+        let endpoints = source.endpoints.map { endpoint in
+            let workload = snapshot[endpoint.workload].workload
+            return Endpoint(
+                workloadUID: workload.uid, workload: workload.displayName, addresses: workload.addresses.map(\.description),
+                ports: endpoint.ports.map { ($0.servicePort, $0.targetPort) }, isHealthy: workload.status == .healthy)
+        }
+        self.init(
+            name: service.name, namespace: service.namespace, hostname: service.hostname,
+            addresses: service.addresses.map { "\($0.network)/\($0.address)" },
+            ports: service.ports.map { ($0.servicePort, $0.targetPort) }, subjectAltNames: service.subjectAltNames,
+            endpoints: Array(endpoints))
+    }
+}
+
+extension PolicyInfo {
+    init(_ authorization: Authorization) {
+        let scope =
+            switch authorization.scope {
+            case .global: "Global"
+            case .namespace: "Namespace"
+            case .workloadSelector: "WorkloadSelector"
+            }
+        let origin = authorization.groups.first?.origin
+        self.init(
+            name: authorization.name, namespace: authorization.namespace, scope: scope,
+            action: authorization.action == .allow ? "Allow" : "Deny",
+            rules: authorization.groups.map(\.description), origin: origin.map { "\($0.file):\($0.line)" })
+    }
+}
+
+extension CertificateInfo {
+    init(_ credential: Credential, failure: String?, renewal: Int64) {
+        let link = { (certificate: Certificate) in
+            Link(
+                serial: certificate.serial, notBefore: WallTime(seconds: certificate.notBefore),
+                notAfter: WallTime(seconds: certificate.notAfter), pem: String(decoding: certificate.pem, as: UTF8.self))
+        }
+        self.init(
+            identity: credential.identity.description, status: failure.map { .unavailable(reason: $0) } ?? .available,
+            chain: [link(credential.leaf)] + credential.intermediates.map(link), roots: credential.roots.map(link),
+            renewal: WallTime(seconds: renewal))
+    }
+}

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Daemon
+internal import HTTP
+internal import Kernel
+internal import Loop
+internal import Mesh
+internal import Telemetry
+internal import Tunnel
+
+/// A connection that a captured workload opened, from its redirection to its end.
+///
+///     routing ─┬─► tunnelling ──► asking ──200──► carried (stream) ──► over
+///              ├─► dialling (plain, same host) ──► carried (sockets) ──►
+///              └─◄─ resting ◄── every way failed, time is left
+///
+/// Nothing of the application is sent before the other end is reached, so every attempt before that may be repeated elsewhere (I13), all within one
+/// deadline. A destination that the mesh calls HBONE is never dialled in plain: refused, it is tried again until the deadline (I01). The
+/// listener that accepted says whose connection it is; nothing that the application sends is asked.
+final class OutboundConnection: ProxiedConnection {
+    private enum State {
+        case routing
+        case tunnelling(TunnelKey)
+        case asking(StreamRelay, Token)
+        case dialling(Dial)
+        case resting(Token)
+        case streaming(StreamRelay)
+        case relaying(SocketRelay)
+        case over
+    }
+
+    private enum Tag {
+        static let deadline: UInt32 = 0
+        static let rest: UInt32 = 1
+        static let reply: UInt32 = 2
+    }
+
+    let workload: WorkerWorkload
+    private let worker: Worker
+    private let original: SocketAddress
+    private var state = State.routing
+    private var application: Descriptor?
+    private var registration: Token?
+    private var deadline: Token?
+    private var record: Record
+    /// The destination of the attempt that runs: where it leads, and what carries it.
+    private var attempt = Attempt()
+    private var tried: [EndpointKey] = []
+    private var lastFailure: ConnectionFailure?
+    private var hasRepeatedStream = false
+    private var rests = 0
+
+    private struct Attempt {
+        var destination: SocketAddress?
+        var workload: WorkloadID?
+        var service: ServiceID?
+        /// Set when the destination is a captured workload of this host.
+        var local: WorkerWorkload?
+        var began = Instant(nanoseconds: 0)
+    }
+
+    /// The destination's side of a connection within this host: its own line and its own counters.
+    private var arrival: Record?
+
+    init(_ worker: Worker, _ workload: WorkerWorkload, _ peer: SocketAddress, _ original: SocketAddress) {
+        self.worker = worker
+        self.workload = workload
+        self.original = original
+        record = Record(.outbound, source: peer, began: worker.loop.now)
+        record.destination = original
+        record.sourceIdentity = workload.shared.identity
+    }
+
+    func start(_ application: consuming Descriptor) {
+        self.application = consume application
+        registration = worker.register(self, path: .plain)
+        deadline = worker.loop.arm(worker.settings.reachTimeout, self, tag: Tag.deadline)
+        route()
+    }
+
+    private var source: WorkloadID? { worker.snapshot.workload(uid: workload.shared.uid) }
+
+    // MARK: - Routing
+
+    private func route() {
+        state = .routing
+        attempt = Attempt()
+        attempt.began = Instant.now()
+        let route = worker.snapshot.route(to: original, from: source, random: &worker.random, excluding: tried)
+        switch route {
+        case .refused(.allEndpointsTried): rest()
+        case .refused(let refusal): finish(lastFailure ?? ConnectionFailure(.noRoute, refusal.reason))
+        case .passthrough(let address): dialPlain(address)
+        case .plain(let address, let workload, let service):
+            (attempt.workload, attempt.service) = (workload, service)
+            dialPlain(address)
+        case .tunnel(let id, let address, let service, let accepted):
+            (attempt.workload, attempt.service) = (id, service)
+            reach(id, address, accepted)
+        }
+    }
+
+    private func reach(_ id: WorkloadID, _ address: SocketAddress, _ accepted: [SPIFFEID]) {
+        attempt.destination = address
+        guard !HBONE.isOwnPort(address.port) else {
+            worker.metrics.refused(.loop)
+            finish(ConnectionFailure(.noRoute, "port \(address.port) belongs to the mesh, not to an application"))
+            return
+        }
+        record.destinationIdentity = worker.snapshot[id].identity
+        let local = worker.workloads[worker.snapshot[id].workload.uid]
+        if let local, !worker.settings.tunnelsOnSameHost {
+            reachLocally(local, id, address)
+        } else {
+            tunnel(to: address, network: worker.snapshot[id].workload.network, accepted)
+        }
+    }
+
+    // MARK: - Tunnels
+
+    private func tunnel(to address: SocketAddress, network: String, _ accepted: [SPIFFEID]) {
+        record.path = .hbone
+        guard let sourceAddress = sourceAddress(address.ip.family) else {
+            finish(ConnectionFailure(.noRoute, "the workload has no address of the family of \(address.ip)"))
+            return
+        }
+        let remote = SocketAddress(address.ip, HBONE.port)
+        record.hboneAddress = address.description
+        record.destination = remote
+        let key = TunnelKey(
+            source: workload.shared.uid, sourceNamespace: workload.shared.namespace.identity, sourceAddress: sourceAddress,
+            remote: remote, network: network, accepted: accepted)
+        state = .tunnelling(key)
+        worker.pool.acquire(key, wallSeconds: WallTime.now().seconds, for: self)
+    }
+
+    private func sourceAddress(_ family: IPAddress.Family) -> IPAddress? {
+        record.source.ip.family == family ? record.source.ip : workload.shared.addresses.first { $0.family == family }
+    }
+
+    private func head(for destination: SocketAddress) -> HTTP2RequestHead {
+        var headers = HTTPHeaders()
+        if let source { headers.append("baggage", Baggage(worker.snapshot[source].workload).description) }
+        let host = attempt.service.map { worker.snapshot[$0].service.hostname }
+        headers.append("forwarded", Forwarded(source: record.source, host: host).description)
+        let trace = TraceContext.make(random: &worker.random)
+        record.trace = trace.traceID
+        headers.append("traceparent", trace.description)
+        return HTTP2RequestHead(method: "CONNECT", authority: destination.description, headers: headers)
+    }
+
+    // MARK: - Plain, and within the host
+
+    private func dialPlain(_ address: SocketAddress) {
+        record.path = .plain
+        record.destination = address
+        attempt.destination = address
+        guard !isOwnListener(address) else {
+            worker.metrics.refused(.loop)
+            finish(ConnectionFailure(.noRoute, "\(address) is where warrend itself listens"))
+            return
+        }
+        do throws(Errno) {
+            let socket = try worker.leavingSocket(workload.shared, address.ip.family)
+            dial(socket, address)
+        } catch {
+            failed(.some(error))
+        }
+    }
+
+    /// A direct call to the port to which traffic is redirected would go round in circles.
+    private func isOwnListener(_ address: SocketAddress) -> Bool {
+        HBONE.isOwnPort(address.port) && (address.ip.isLoopback || workload.shared.addresses.contains(address.ip))
+    }
+
+    /// Both workloads are of this host: the destination's policies are asked here, with the identity that the kernel attests.
+    private func reachLocally(_ local: WorkerWorkload, _ id: WorkloadID, _ address: SocketAddress) {
+        record.path = .sameHost
+        record.destination = address
+        attempt.local = local
+        var arrival = Record(.inbound, source: record.source, began: record.began)
+        arrival.destination = address
+        arrival.path = .sameHost
+        arrival.sourceIdentity = workload.shared.identity
+        arrival.destinationIdentity = local.shared.identity
+        arrival.open(on: worker, source: source, destination: id, service: attempt.service, security: .mutualTLS)
+        self.arrival = arrival
+        if let denial = judgeArrival(id, address) {
+            finish(denial)
+            return
+        }
+        do throws(Errno) {
+            let socket = try worker.returningSocket(local.shared, from: record.source.ip, to: address.ip)
+            dial(socket, address)
+        } catch {
+            failed(.some(error))
+        }
+    }
+
+    private func judgeArrival(_ id: WorkloadID, _ address: SocketAddress) -> ConnectionFailure? {
+        let request = AuthorizationRequest(
+            source: workload.shared.identity, sourceAddress: record.source.ip, destinationAddress: address.ip,
+            destinationPort: address.port)
+        let verdict = worker.snapshot.authorize(request, destination: id)
+        arrival?.verdict = verdict
+        record.verdict = verdict
+        return worker.note(verdict)
+    }
+
+    private func dial(_ socket: consuming Descriptor, _ address: SocketAddress) {
+        let dial = Dial(worker.loop, socket, waiter: self)
+        state = .dialling(dial)
+        dial.start(to: address, within: worker.settings.connectTimeout)
+    }
+
+    // MARK: - Failures and further attempts
+
+    private func failed(_ cause: Errno?) {
+        let target = attempt.destination.map(\.description) ?? "the destination"
+        let why = cause.map(\.description) ?? "no answer within \(worker.settings.connectTimeout.seconds) s"
+        if cause == .addressNotAvailable { worker.metrics.refused(.sourcePorts) }
+        let kind: ConnectionFailure.Kind = cause == nil ? .timeout : cause == .addressNotAvailable ? .limit : .connect
+        tryElsewhere(ConnectionFailure(kind, "connecting to \(target): \(why)"))
+    }
+
+    /// The next endpoint of the service, if there is one that wasn't tried.
+    private func tryElsewhere(_ failure: ConnectionFailure) {
+        lastFailure = failure
+        if let arrival = arrival.take() { close(arrival, Tally(), failure) }
+        let isTunnelled = record.path == .hbone && failure.kind != .refused
+        if attempt.service != nil, let destination = attempt.destination {
+            tried.append(destination)
+            worker.metrics.endpointRetried()
+            route()
+        } else if isTunnelled, failure.kind == .connect || failure.kind == .tunnelLost || failure.kind == .notTaken {
+            rest()
+        } else {
+            finish(failure)
+        }
+    }
+
+    /// Every way failed. A tunnel's end may only just be coming up: the label was set on this host a moment before the other.
+    private func rest() {
+        guard record.path == .hbone, lastFailure?.kind != .refused else {
+            finish(lastFailure ?? ConnectionFailure(.noRoute, "no endpoint could be reached"))
+            return
+        }
+        tried.removeAll()
+        let pause = Interval.milliseconds(min(1000, 50 << UInt64(min(rests, 5))))
+        rests += 1
+        state = .resting(worker.loop.arm(pause, self, tag: Tag.rest))
+    }
+
+    // MARK: - The end
+
+    private var tally: Tally {
+        switch state {
+        case .streaming(let relay): relay.tally(asClient: true)
+        case .relaying(let relay): relay.tally
+        case .routing, .tunnelling, .asking, .dialling, .resting, .over: Tally()
+        }
+    }
+
+    private func reached(_ security: ConnectionSecurity) {
+        if let deadline = deadline.take() { worker.loop.cancel(deadline) }
+        let target: ConnectTarget = record.path == .hbone ? .tunnel : record.path == .sameHost ? .application : .plain
+        worker.metrics.connected(target, took: Instant.now().since(attempt.began))
+        record.open(on: worker, source: source, destination: attempt.workload, service: attempt.service, security: security)
+    }
+
+    private func finish(_ failure: ConnectionFailure?) {
+        let tally = tally
+        if case .over = state { return }
+        release()
+        state = .over
+        application = nil
+        if record.series == nil {
+            let security: ConnectionSecurity = record.path == .plain ? .unknown : .mutualTLS
+            record.open(on: worker, source: source, destination: attempt.workload, service: attempt.service, security: security)
+        }
+        close(record, tally, failure)
+        if let arrival = arrival.take() { close(arrival, tally, failure) }
+        if let registration = registration.take() { worker.unregister(registration) }
+    }
+
+    private func close(_ record: Record, _ tally: Tally, _ failure: ConnectionFailure?) {
+        var record = record
+        record.close(on: worker, tally, failure)
+    }
+
+    private func release() {
+        if let deadline = deadline.take() { worker.loop.cancel(deadline) }
+        switch state {
+        case .tunnelling(let key): worker.pool.forget(self, key: key)
+        case .asking(_, let timer), .resting(let timer): worker.loop.cancel(timer)
+        case .dialling(let dial): dial.cancel()
+        case .routing, .streaming, .relaying, .over: break
+        }
+    }
+}
+
+// MARK: - What others ask
+
+extension OutboundConnection {
+    func judge() {
+        guard record.path == .sameHost, let local = attempt.local, let address = attempt.destination else { return }
+        guard let id = worker.snapshot.workload(uid: local.shared.uid) else { return }
+        if let denial = judgeArrival(id, address) { cut(denial) }
+    }
+
+    func cut(_ failure: ConnectionFailure) {
+        switch state {
+        case .streaming(let relay): relay.cut(failure)
+        case .relaying(let relay): relay.cut(failure)
+        case .asking(let relay, _):
+            // The relay would tell us, and we would look for another way.
+            let relay = relay
+            finish(failure)
+            relay.cut(failure)
+        case .routing, .tunnelling, .dialling, .resting: finish(failure)
+        case .over: break
+        }
+    }
+
+    func account() {
+        record.account(on: worker, tally)
+        arrival?.account(on: worker, tally)
+    }
+
+    func describe() -> ConnectionInfo {
+        ConnectionInfo(
+            id: registration?.number ?? 0, workload: workload.shared.name, direction: .outbound, local: record.source,
+            remote: record.destination, target: original.description,
+            service: attempt.service.map { worker.snapshot[$0].service.hostname }, path: record.path,
+            localIdentity: record.sourceIdentity?.description, remoteIdentity: record.destinationIdentity?.description,
+            received: tally.received, sent: tally.sent, age: worker.loop.now.since(record.began), policy: record.verdict?.policy,
+            state: stateWord, loop: worker.number)
+    }
+
+    private var stateWord: String {
+        switch state {
+        case .routing, .tunnelling, .asking, .dialling: "connecting"
+        case .resting: "retrying"
+        case .streaming, .relaying: "open"
+        case .over: "closed"
+        }
+    }
+}
+
+// MARK: - What is waited for
+
+extension OutboundConnection: TunnelWaiter {
+    func tunnelReady(_ tunnel: TunnelConnection) {
+        guard case .tunnelling = state, let destination = attempt.destination else { return }
+        let relay = StreamRelay(
+            loop: worker.loop, settings: worker.settings.tunnel, windows: worker.windows, owner: self)
+        let timer = worker.loop.arm(worker.settings.tunnel.replyTimeout, self, tag: Tag.reply)
+        state = .asking(relay, timer)
+        guard tunnel.open(relay, head: head(for: destination)) else {
+            worker.loop.cancel(timer)
+            state = .routing
+            // The room was taken by someone before us in this very turn.
+            rest()
+            return
+        }
+        worker.metrics.streamOpened(.client)
+    }
+
+    func tunnelUnavailable(_ failure: ConnectionFailure) {
+        guard case .tunnelling = state else { return }
+        if failure.kind == .connect || failure.kind == .timeout || failure.kind == .tunnelLost || failure.kind == .limit {
+            tryElsewhere(failure)
+        } else {
+            finish(failure)
+        }
+    }
+}
+
+extension OutboundConnection: StreamOwner {
+    func streamAccepted(_ headers: HTTPHeaders) {
+        guard case .asking(let relay, let timer) = state else { return }
+        worker.loop.cancel(timer)
+        worker.metrics.answered(.client, .ok, took: Instant.now().since(attempt.began))
+        state = .streaming(relay)
+        reached(.mutualTLS)
+        if let application = application.take() { relay.begin(application) }
+    }
+
+    func streamEnded(_ failure: ConnectionFailure?) {
+        switch state {
+        case .streaming:
+            worker.metrics.streamClosed(.client)
+            finish(failure)
+        case .asking(_, let timer):
+            worker.loop.cancel(timer)
+            worker.metrics.streamClosed(.client)
+            notAccepted(failure ?? ConnectionFailure(.tunnelLost, "the stream ended before it was accepted"))
+        case .routing, .tunnelling, .dialling, .resting, .relaying, .over: break
+        }
+    }
+
+    /// The CONNECT wasn't answered with 200. Nothing of the application was sent, so elsewhere, or once more, is safe where it can help.
+    private func notAccepted(_ failure: ConnectionFailure) {
+        state = .routing
+        let answer = failure.status.map(ConnectAnswer.init(status:)) ?? (failure.kind == .timeout ? .timeout : .reset)
+        worker.metrics.answered(.client, answer, took: Instant.now().since(attempt.began))
+        switch failure.kind {
+        case .notTaken, .tunnelLost:
+            guard !hasRepeatedStream else {
+                tryElsewhere(ConnectionFailure(.refused, failure.reason))
+                return
+            }
+            hasRepeatedStream = true
+            worker.metrics.streamRetried()
+            route()
+        case .refused where failure.status == HBONE.Status.unavailable: tryElsewhere(failure)
+        default: finish(failure)
+        }
+    }
+}
+
+extension OutboundConnection: DialWaiter {
+    func dialled(_ socket: consuming Descriptor) {
+        guard case .dialling = state, let application = application.take() else { return }
+        let relay = SocketRelay(loop: worker.loop, pipes: worker.pipes, client: application, server: socket, owner: self)
+        state = .relaying(relay)
+        reached(record.path == .sameHost ? .mutualTLS : .unknown)
+        relay.start()
+    }
+
+    func dialFailed(_ cause: Errno?) {
+        guard case .dialling = state else { return }
+        state = .routing
+        failed(cause)
+    }
+}
+
+extension OutboundConnection: RelayOwner {
+    func relayEnded(_ failure: ConnectionFailure?) { finish(failure) }
+}
+
+extension OutboundConnection: TimerTarget {
+    func timerFired(_ tag: UInt32) {
+        switch tag {
+        case Tag.deadline:
+            deadline = nil
+            let tried = lastFailure.map { "; the last attempt: \($0.reason)" } ?? ""
+            cut(
+                ConnectionFailure(
+                    lastFailure?.kind ?? .timeout,
+                    "\(original) not reached within \(worker.settings.reachTimeout.seconds) s\(tried)"))
+        case Tag.rest: if case .resting = state { route() }
+        default:
+            guard case .asking(let relay, _) = state else { return }
+            let limit = worker.settings.tunnel.replyTimeout.seconds
+            relay.cut(ConnectionFailure(.timeout, "the CONNECT wasn't answered within \(limit) s"))
+        }
+    }
+}

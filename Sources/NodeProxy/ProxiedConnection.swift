@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Daemon
+internal import Kernel
+internal import Tunnel
+
+/// A connection that a worker carries, whatever its path.
+protocol ProxiedConnection: AnyObject {
+    /// The captured workload at this end.
+    var workload: WorkerWorkload { get }
+    /// The snapshot changed: is it still allowed?
+    func judge()
+    /// Ends it: both applications see a reset.
+    func cut(_ failure: ConnectionFailure)
+    /// Brings the byte counters of metrics up to now.
+    func account()
+    func describe() -> ConnectionInfo
+}
+
+/// A workload as one worker serves it.
+final class WorkerWorkload {
+    let shared: EnrolledWorkload
+    var credential: WorkloadCredential
+    /// Connections that this worker carries for it.
+    var open = 0
+    var isDraining = false
+    var listeners: [WorkloadListener] = []
+    /// Tunnels that ended at this workload, by identity of the object.
+    var inboundTunnels: [ObjectIdentifier: InboundTunnel] = [:]
+
+    init(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
+        self.shared = shared
+        self.credential = credential
+    }
+}

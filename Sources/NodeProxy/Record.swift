@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Kernel
+internal import Loop
+internal import Mesh
+internal import Telemetry
+internal import Tunnel
+
+/// What is known of a connection from its first to its last moment, for metrics and the access log. Each connection has one, and closes it once.
+struct Record {
+    let direction: AccessLogRecord.Direction
+    let source: SocketAddress
+    let began: Instant
+    private(set) var series: TrafficSeries?
+    var destination: SocketAddress?
+    var hboneAddress: String?
+    var sourceIdentity: SPIFFEID?
+    var destinationIdentity: SPIFFEID?
+    var path = TrafficPath.plain
+    var verdict: Verdict?
+    var trace: String?
+    private var names = Names()
+    private var counted = Tally()
+
+    /// Names as the snapshot of the connection's beginning had them: in a later one the workload may be another.
+    private struct Names {
+        var sourceWorkload: String?
+        var sourceNamespace: String?
+        var sourceCluster: String?
+        var destinationWorkload: String?
+        var destinationNamespace: String?
+        var destinationCluster: String?
+        var service: String?
+    }
+
+    init(_ direction: AccessLogRecord.Direction, source: SocketAddress, began: Instant) {
+        self.direction = direction
+        self.source = source
+        self.began = began
+    }
+
+    /// Both ends are known as far as they will be: counts the connection as opened. Once.
+    mutating func open(
+        on worker: Worker, source: WorkloadID?, destination: WorkloadID?, service: ServiceID?, security: ConnectionSecurity
+    ) {
+        guard series == nil else { return }
+        let snapshot = worker.snapshot
+        if let source {
+            let workload = snapshot[source].workload
+            (names.sourceWorkload, names.sourceNamespace) = (workload.workloadName, workload.namespace)
+            names.sourceCluster = workload.clusterID
+        } else {
+            names.sourceNamespace = sourceIdentity?.namespace
+        }
+        if let destination {
+            let workload = snapshot[destination].workload
+            (names.destinationWorkload, names.destinationNamespace) = (workload.workloadName, workload.namespace)
+            names.destinationCluster = workload.clusterID
+        }
+        names.service = service.map { snapshot[$0].service.hostname }
+        let labels = TrafficLabels(
+            reporter: direction == .outbound ? .source : .destination,
+            source: source == nil ? worker.labels.peer(sourceIdentity) : worker.labels.peer(source),
+            destination: worker.labels.peer(destination), service: worker.labels.service(service), security: security)
+        series = worker.metrics.open(labels)
+        worker.metrics.began(path)
+    }
+
+    /// Counts what went by since the last time, so that long connections show in metrics while they live.
+    mutating func account(on worker: Worker, _ tally: Tally) {
+        guard let series else { return }
+        let (received, sent) = (tally.received &- counted.received, tally.sent &- counted.sent)
+        worker.metrics.add(received: Int(clamping: received), sent: Int(clamping: sent), to: series)
+        counted = tally
+    }
+
+    /// The connection is over: counts it and writes its line.
+    mutating func close(on worker: Worker, _ tally: Tally, _ failure: ConnectionFailure?) {
+        let flag = failure.map(ResponseFlag.init) ?? .none
+        if series == nil { open(on: worker, source: nil, destination: nil, service: nil, security: .unknown) }
+        account(on: worker, tally)
+        if let series = series.take() { worker.metrics.close(series, flag, now: worker.loop.now) }
+        if failure?.kind == .reset { worker.metrics.wasReset() }
+        guard worker.log.wantsAccess(failed: failure != nil) else { return }
+        worker.log.access(line(tally, failure, flag))
+    }
+
+    private func line(_ tally: Tally, _ failure: ConnectionFailure?, _ flag: ResponseFlag) -> AccessLogRecord {
+        var line = AccessLogRecord(
+            time: WallTime.now(), direction: direction, duration: Instant.now().since(began), source: source)
+        line.sourceWorkload = names.sourceWorkload
+        line.sourceNamespace = names.sourceNamespace
+        line.sourceIdentity = sourceIdentity?.description
+        line.sourceCluster = names.sourceCluster
+        line.destination = destination
+        line.hboneAddress = hboneAddress
+        line.destinationService = names.service
+        line.destinationWorkload = names.destinationWorkload
+        line.destinationNamespace = names.destinationNamespace
+        line.destinationIdentity = destinationIdentity?.description
+        line.destinationCluster = names.destinationCluster
+        line.path = path
+        line.bytesReceived = tally.received
+        line.bytesSent = tally.sent
+        line.flag = flag
+        line.policy = failure?.policy
+        if case .denied(.byRule(let rule)) = verdict { line.rule = "\(rule.rule)" }
+        line.error = failure?.reason
+        line.trace = trace
+        return line
+    }
+}
+
+extension ResponseFlag {
+    init(_ failure: ConnectionFailure) {
+        self =
+            switch failure.kind {
+            case .denied: .deny
+            case .noRoute: .noEndpoint
+            case .connect: .connect
+            case .tls: .tlsFailure
+            case .identity: .identityError
+            case .http2: .http2HandshakeFailure
+            case .refused: failure.status == 401 || failure.status == 403 ? .deny : .connect
+            case .limit: .limit
+            case .timeout: .timeout
+            case .reset, .notTaken, .tunnelLost: .reset
+            case .shutdown: .shutdown
+            }
+    }
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Daemon
+internal import HTTP
+internal import Kernel
+internal import Loop
+internal import Mesh
+internal import TLS
+internal import Telemetry
+internal import Tunnel
+
+/// One data-path thread: the connections that it accepted, its tunnels, its copy of what the node knows.
+///
+/// Everything here lives and dies on its loop; the node speaks to it by messages. It never waits and never takes a lock.
+final class Worker {
+    let number: Int
+    let loop: Loop
+    let settings: WorkerSettings
+    let log: Log
+    let metrics: MetricShard
+    let pipes: PipePool
+    let windows: WindowBudget
+    let mailbox: Mailbox<WorkerMessage>
+    let node: Mailbox<NodeMessage>
+    private let home: NetworkNamespace
+
+    private(set) var snapshot = MeshSnapshot.empty
+    private(set) var labels = LabelCache(.empty)
+    private(set) var workloads: [String: WorkerWorkload] = [:]
+    private(set) var connections = Slots<any ProxiedConnection>()
+    private(set) lazy var pool = TunnelPool(settings: settings.tunnel, dialer: self)
+    private var isShuttingDown = false
+    var random = SystemRandomNumberGenerator()
+
+    init(
+        number: Int, settings: WorkerSettings, log: Log, mailbox: Mailbox<WorkerMessage>, node: Mailbox<NodeMessage>
+    ) throws(Errno) {
+        self.number = number
+        self.settings = settings
+        self.log = log
+        self.mailbox = mailbox
+        self.node = node
+        loop = try Loop()
+        home = try NetworkNamespace.current()
+        metrics = MetricShard(number: number)
+        pipes = PipePool(limit: settings.splicePipes)
+        windows = WindowBudget(bytes: settings.tunnel.windowBudget)
+        try mailbox.attach(to: loop) { [unowned self] in receive($0) }
+    }
+
+    func run() { loop.run() }
+
+    private func receive(_ message: WorkerMessage) {
+        switch message {
+        case .snapshot(let snapshot): adopt(snapshot)
+        case .enrol(let shared, let credential): enrol(shared, credential)
+        case .renew(let uid, let credential): renew(uid, credential)
+        case .drain(let uid, let retiring): drain(uid, retiring: retiring)
+        case .resume(let uid): workloads[uid]?.isDraining = false
+        case .remove(let uid, let failure): remove(uid, failure)
+        case .census: node.send(.census(worker: number, open: workloads.mapValues(\.open)))
+        case .metrics:
+            connections.forEach { _, connection in connection.account() }
+            node.send(.metrics(worker: number, metrics.snapshot(now: loop.now)))
+        case .connections: node.send(.connections(worker: number, describeConnections()))
+        case .tunnels: node.send(.tunnels(worker: number, describeTunnels()))
+        case .shutdown: shutdown()
+        case .halt: halt()
+        }
+    }
+}
+
+// MARK: - What the node says
+
+extension Worker {
+    private func adopt(_ new: MeshSnapshot) {
+        let old = snapshot
+        snapshot = new
+        labels = LabelCache(new)
+        connections.forEach { _, connection in connection.judge() }
+        node.send(.returned(old))
+    }
+
+    private func enrol(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
+        let workload = WorkerWorkload(shared, credential)
+        workloads[shared.uid] = workload
+        for port in [WorkloadListener.Port.outbound, .inbound, .hbone] {
+            let listener = WorkloadListener(port, workload, worker: self)
+            do throws(Errno) {
+                try listener.start()
+                workload.listeners.append(listener)
+            } catch {
+                log.error("can't watch a listener of \(shared.name): \(error)")
+            }
+        }
+    }
+
+    private func renew(_ uid: String, _ credential: WorkloadCredential) {
+        guard let workload = workloads[uid] else { return }
+        workload.credential = credential
+        pool.retire(source: uid)
+        for tunnel in workload.inboundTunnels.values { tunnel.retire() }
+    }
+
+    private func drain(_ uid: String, retiring: Bool) {
+        guard let workload = workloads[uid] else { return }
+        workload.isDraining = true
+        guard retiring else { return }
+        pool.retire(source: uid)
+        for tunnel in workload.inboundTunnels.values { tunnel.retire() }
+    }
+
+    private func remove(_ uid: String, _ failure: ConnectionFailure) {
+        guard let workload = workloads.removeValue(forKey: uid) else { return }
+        for listener in workload.listeners { listener.stop() }
+        connections.forEach { _, connection in if connection.workload === workload { connection.cut(failure) } }
+        for tunnel in workload.inboundTunnels.values { tunnel.close(failure) }
+        pool.close(source: uid, failure)
+    }
+
+    /// Listeners close with the process; until then what they queue is for the process that follows.
+    private func shutdown() {
+        isShuttingDown = true
+        for workload in workloads.values {
+            for listener in workload.listeners { listener.stop() }
+            workload.listeners = []
+            for tunnel in workload.inboundTunnels.values { tunnel.retire() }
+        }
+        pool.retireAll()
+        tellIfIdle()
+    }
+
+    private func halt() {
+        let failure = ConnectionFailure(.shutdown, "warrend is ending")
+        for uid in Array(workloads.keys) { remove(uid, failure) }
+        loop.stop()
+    }
+
+    private func tellIfIdle() {
+        if isShuttingDown, connections.count == 0 { node.send(.idle(worker: number)) }
+    }
+}
+
+// MARK: - Connections
+
+extension Worker {
+    /// A connection for one of the workload's listeners.
+    func accepted(_ accepted: consuming Accepted, at port: WorkloadListener.Port, for workload: WorkerWorkload) {
+        let peer = accepted.peer
+        switch port {
+        case .hbone:
+            InboundTunnel(self, workload, peer).start(accepted.take())
+        case .outbound, .inbound:
+            guard let destination = destination(of: accepted.descriptor, at: port, peer, workload.shared) else {
+                metrics.refused(.notRedirected)
+                log.warn(
+                    "refused \(peer) at \(workload.shared.name): a direct call to a port that serves captured connections only")
+                return
+            }
+            if let refusal = limitReached(workload) {
+                metrics.refused(refusal)
+                log.warn("refused a connection of \(workload.shared.name): \(refusal.word) is at its limit")
+                return
+            }
+            switch port {
+            case .outbound: OutboundConnection(self, workload, peer, destination).start(accepted.take())
+            case .inbound: InboundConnection(self, workload, peer, destination).start(accepted.take())
+            case .hbone: break
+            }
+        }
+    }
+
+    /// Where a captured connection was going. What leaves the workload is handed to us as it is, so our end's address says it; what arrives
+    /// was redirected, and the kernel remembers. Nil for a direct call: it would come back to us.
+    private func destination(
+        of socket: borrowing Descriptor, at port: WorkloadListener.Port, _ peer: SocketAddress, _ workload: EnrolledWorkload
+    ) -> SocketAddress? {
+        switch port {
+        case .outbound:
+            guard let local = socket.localAddress() else { return nil }
+            return local.ip.isLoopback || workload.addresses.contains(local.ip) ? nil : local
+        case .inbound, .hbone:
+            guard let original = socket.originalDestination(peer.ip.family) else { return nil }
+            return HBONE.isOwnPort(original.port) || !workload.addresses.contains(original.ip) ? nil : original
+        }
+    }
+
+    /// The limits are the daemon's, shared evenly between its workers.
+    func limitReached(_ workload: WorkerWorkload) -> RefusalReason? {
+        if connections.count >= settings.connections { return .daemonConnections }
+        if workload.open >= settings.connectionsPerWorkload { return .workloadConnections }
+        return nil
+    }
+
+    func register(_ connection: any ProxiedConnection, path: TrafficPath) -> Token {
+        connection.workload.open += 1
+        return connections.insert(connection)
+    }
+
+    func unregister(_ token: Token) {
+        if let connection = connections.remove(token) { connection.workload.open -= 1 }
+        tellIfIdle()
+    }
+
+    private func describeConnections() -> [ConnectionInfo] {
+        var all: [ConnectionInfo] = []
+        connections.forEach { _, connection in all.append(connection.describe()) }
+        return all
+    }
+}
+
+// MARK: - Sockets
+
+extension Worker {
+    /// A socket that leaves the workload's namespace: redirection lets it pass, and the other side sees the workload's address.
+    func leavingSocket(_ workload: EnrolledWorkload, _ family: IPAddress.Family) throws(Errno) -> Descriptor {
+        let socket = try makeSocket(in: workload, family)
+        try socket.setMark(HBONE.leavingMark)
+        return socket
+    }
+
+    /// A socket towards an application in its namespace, from the client's own address, so that the application sees its client.
+    func returningSocket(_ workload: EnrolledWorkload, from client: IPAddress, to target: IPAddress) throws(Errno) -> Descriptor {
+        let socket = try makeSocket(in: workload, target.family)
+        try socket.setMark(HBONE.returningMark)
+        // A workload that calls itself needs no borrowed address, and one of the other family can't be borrowed.
+        if client != target, client.family == target.family {
+            try socket.setTransparent(target.family)
+            try socket.setBindAddressNoPort()
+            try socket.bind(SocketAddress(client, 0))
+        }
+        return socket
+    }
+
+    /// Whatever isn't finished in order ends with a reset, also when the process dies (I12).
+    private func makeSocket(in workload: EnrolledWorkload, _ family: IPAddress.Family) throws(Errno) -> Descriptor {
+        let socket = try workload.namespace.enter(from: home) { () throws(Errno) in try Socket.tcp(family) }
+        socket.setResetOnClose(true)
+        try socket.setNoDelay()
+        if let name = settings.tunnel.congestionControl { try socket.setCongestionControl(name) }
+        return socket
+    }
+}
+
+// MARK: - Tunnels of our own
+
+extension Worker: TunnelDialer {
+    func dial(_ key: TunnelKey, owner: any TunnelOwner) -> Result<TunnelConnection, ConnectionFailure> {
+        guard let workload = workloads[key.source] else {
+            return .failure(ConnectionFailure(.shutdown, "the workload is no longer captured here"))
+        }
+        guard workload.credential.credential.notAfter > WallTime.now().seconds else {
+            metrics.handshake(.client, .noOwnCertificate, took: .zero)
+            return .failure(ConnectionFailure(.identity, "the certificate of \(workload.shared.identity) has expired"))
+        }
+        do throws(Errno) {
+            let socket = try leavingSocket(workload.shared, key.remote.ip.family)
+            _ = try socket.connect(to: key.remote)
+            let tls = TLSSession(connecting: workload.credential.client, expecting: Set(key.accepted))
+            let tunnel = TunnelConnection(
+                role: .client, loop: loop, settings: settings.tunnel, socket: socket, remote: key.remote, tls: tls,
+                http2: settings.clientHTTP2, owner: owner)
+            tunnel.expires = workload.credential.credential.notAfter
+            return .success(tunnel)
+        } catch {
+            return .failure(ConnectionFailure(.connect, "connecting to \(key.remote): \(error)"))
+        }
+    }
+
+    func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?) {
+        metrics.handshake(.client, HandshakeResult(failure), took: tunnel.handshakeTime ?? .zero)
+        if let failure {
+            log.debug("no tunnel from \(key.source) to \(key.remote): \(failure.reason)")
+        } else {
+            metrics.tunnelOpened(.client)
+        }
+    }
+
+    private func describeTunnels() -> [TunnelInfo] {
+        var all: [TunnelInfo] = []
+        pool.forEach { key, tunnel in all.append(TunnelInfo(outbound: tunnel, key, self)) }
+        for workload in workloads.values {
+            for tunnel in workload.inboundTunnels.values { if let info = TunnelInfo(inbound: tunnel, self) { all.append(info) } }
+        }
+        return all
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HTTP
+internal import Kernel
+internal import Tunnel
+
+/// What a worker was configured with: its share of the daemon's limits. Immutable.
+struct WorkerSettings: Sendable {
+    var tunnel = TunnelBounds()
+    var clientHTTP2 = HTTP2Settings(.client)
+    var serverHTTP2 = HTTP2Settings(.server)
+    /// From a captured connection to the moment when the application at the other end is reached, all attempts together.
+    var reachTimeout = Interval.seconds(20)
+    /// From SYN to established towards applications and unknown destinations.
+    var connectTimeout = Interval.seconds(10)
+    /// Connections of this worker, and of one workload on this worker.
+    var connections = 100_000
+    var connectionsPerWorkload = 50_000
+    /// Two for each direction that is being spliced; beyond, bytes are copied.
+    var splicePipes = 64
+    /// Two workloads of one host speak through a tunnel all the same.
+    var tunnelsOnSameHost = false
+    /// This host's name in the mesh.
+    var node = ""
+}

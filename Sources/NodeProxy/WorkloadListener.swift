@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Kernel
+internal import Loop
+internal import Telemetry
+
+/// One of a workload's listening sockets as one worker watches it. All workers watch the same socket; one is woken per connection.
+final class WorkloadListener: EventSource, TimerTarget {
+    enum Port: Sendable {
+        case outbound
+        case inbound
+        case hbone
+    }
+
+    /// How many connections one event may bring before others have their turn.
+    private static let batch = 16
+    /// When descriptors or memory are out, accepting rests: the kernel keeps callers waiting in the queue, and nothing spins.
+    private static let rest = Interval.milliseconds(100)
+
+    let port: Port
+    private let worker: Worker
+    private let workload: WorkerWorkload
+    private var token: Token?
+    private var timer: Token?
+
+    init(_ port: Port, _ workload: WorkerWorkload, worker: Worker) {
+        self.port = port
+        self.workload = workload
+        self.worker = worker
+    }
+
+    private var number: CInt {
+        switch port {
+        case .outbound: workload.shared.listeners.outbound.number
+        case .inbound: workload.shared.listeners.inbound.number
+        case .hbone: workload.shared.listeners.hbone.number
+        }
+    }
+
+    func start() throws(Errno) { token = try worker.loop.watch(number, for: .read, exclusive: true, source: self) }
+
+    func stop() {
+        if let token = token.take() { worker.loop.unwatch(token) }
+        if let timer = timer.take() { worker.loop.cancel(timer) }
+    }
+
+    func ready(_ readiness: Readiness) {
+        for _ in 0..<Self.batch {
+            do throws(Errno) {
+                guard let accepted = try accept() else { return }
+                worker.accepted(accepted, at: port, for: workload)
+            } catch {
+                guard error.isExhaustion else { continue }
+                pause(error)
+                return
+            }
+        }
+    }
+
+    private func accept() throws(Errno) -> Accepted? {
+        switch port {
+        case .outbound: try workload.shared.listeners.outbound.accept()
+        case .inbound: try workload.shared.listeners.inbound.accept()
+        case .hbone: try workload.shared.listeners.hbone.accept()
+        }
+    }
+
+    private func pause(_ cause: Errno) {
+        worker.metrics.acceptPaused()
+        worker.log.warn("not accepting connections of \(workload.shared.name) for a moment: \(cause)")
+        if let token = token.take() { worker.loop.unwatch(token) }
+        timer = worker.loop.arm(Self.rest, self, tag: 0)
+    }
+
+    func timerFired(_ tag: UInt32) {
+        timer = nil
+        do throws(Errno) { try start() } catch { pause(error) }
+    }
+}
