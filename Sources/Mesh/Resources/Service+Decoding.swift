@@ -53,8 +53,14 @@ extension Resource.Service {
         if type == .externalName { _ = spec.requiredString("externalName") } else { _ = spec.string("externalName") }
         spec.unused(
             "externalIPs", "externalTrafficPolicy", "healthCheckNodePort", "loadBalancerIP", "loadBalancerSourceRanges",
-            "loadBalancerClass", "allocateLoadBalancerNodePorts", "sessionAffinity", "sessionAffinityConfig",
-            because: "only traffic inside the mesh is balanced here, and each connection by itself")
+            "loadBalancerClass", "allocateLoadBalancerNodePorts", because: "only traffic inside the mesh is balanced here")
+        // What an API server writes where nobody asked for it.
+        if spec.string("sessionAffinity") == "None" {
+            spec.accept("sessionAffinityConfig")
+        } else {
+            spec.unused(
+                "sessionAffinity", "sessionAffinityConfig", severity: .warning, because: "each connection is balanced by itself")
+        }
         spec.finish()
         Self.checkPorts(ports, spec)
     }

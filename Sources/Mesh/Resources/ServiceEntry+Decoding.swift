@@ -62,6 +62,7 @@ extension Resource.ServiceEntry {
         selector?.finish()
         subjectAltNames = spec.strings("subjectAltNames")
         _ = spec.choice("location", Location.self)
+        spec.unused("location", because: "whether an endpoint is in the mesh is known from its own entry")
         spec.unused("exportTo", severity: .warning, because: "every service is seen from every namespace")
         spec.finish()
         check(spec)

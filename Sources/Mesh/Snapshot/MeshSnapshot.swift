@@ -54,10 +54,15 @@ extension MeshSnapshot {
     }
 
     /// The service that an address means to a caller: exact addresses before blocks, the caller's namespace before others, then
-    /// canonical ones. Services that the caller may not see are none.
+    /// canonical ones. Services that the caller may not see are none. Virtual addresses are the mesh's own wherever the caller is.
     package func service(at address: IPAddress, network: String? = nil, from caller: WorkloadID? = nil) -> ServiceID? {
         let namespace = caller.map { self[$0].workload.namespace }
         let network = network ?? options.network
+        if let found = service(at: address, in: network, from: namespace) { return found }
+        return network == options.network ? nil : service(at: address, in: options.network, from: namespace)
+    }
+
+    private func service(at address: IPAddress, in network: String, from namespace: String?) -> ServiceID? {
         var best: ServiceID?
         for candidate in addresses.services(at: address, network: network) where isSeen(candidate, from: namespace) {
             if let found = best, !isBetter(candidate, than: found, from: namespace) { continue }

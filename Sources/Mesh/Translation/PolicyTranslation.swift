@@ -3,10 +3,12 @@
 /// AuthorizationPolicies as hosts judge by them. What isn't theirs to judge (a waypoint's policies, AUDIT, CUSTOM, dry-run) is left out.
 struct PolicyTranslation {
     private(set) var authorizations: [Authorization] = []
-    /// Policies with a selector, with the namespace in which they select; nil: all.
-    private var selectors: [(namespace: String?, labels: [String: String], key: String)] = []
+    /// Policies with a selector, by the namespace in which they select; those of the root namespace select everywhere.
+    private var selectors: [String: [(labels: [String: String], key: String)]] = [:]
+    private let rootNamespace: String
 
     init(_ set: ResourceSet, options: MeshOptions) {
+        rootNamespace = options.rootNamespace
         for policy in set.authorizationPolicies {
             guard !policy.hasTargetRefs, !policy.isDryRun, let action = policy.action.enforced else { continue }
             var authorization = Authorization()
@@ -19,7 +21,7 @@ struct PolicyTranslation {
             let isRoot = policy.metadata.namespace == options.rootNamespace
             if let labels = policy.selector, !labels.isEmpty {
                 authorization.scope = .workloadSelector
-                selectors.append((isRoot ? nil : policy.metadata.namespace, labels, authorization.key))
+                selectors[policy.metadata.namespace, default: []].append((labels, authorization.key))
             } else {
                 authorization.scope = isRoot ? .global : .namespace
             }
@@ -29,7 +31,9 @@ struct PolicyTranslation {
 
     /// The names of the policies that select a workload of this namespace with these labels, sorted.
     func selecting(_ labels: [String: String], namespace: String) -> [String] {
-        selectors.filter { ($0.namespace ?? namespace) == namespace && selector($0.labels, matches: labels) }.map(\.key).sorted()
+        var candidates = selectors[namespace, default: []]
+        if namespace != rootNamespace { candidates += selectors[rootNamespace, default: []] }
+        return candidates.filter { selector($0.labels, matches: labels) }.map(\.key).sorted()
     }
 }
 

@@ -88,12 +88,14 @@ struct ServiceTranslation {
 
     /// Of several services with one hostname the canonical one is Kubernetes' own, then that of the oldest ServiceEntry.
     private mutating func chooseCanonical(_ set: ResourceSet) {
-        var chosen = Set(all.prefix(set.services.count { $0.type != .externalName }).map(\.hostname))
-        for index in all.indices.prefix(set.services.count { $0.type != .externalName }) { all[index].canonical = true }
+        // Kubernetes' services were added first.
+        let own = set.services.count { $0.type != .externalName }
+        for index in all.indices.prefix(own) { all[index].canonical = true }
+        var chosen = Set(all.prefix(own).map(\.hostname))
+        let places = Dictionary(all.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
         for entry in set.serviceEntries.sorted(by: { $0.metadata.isOlder(than: $1.metadata) }) {
             for host in entry.hosts where chosen.insert(host).inserted {
-                let key = "\(entry.metadata.namespace)/\(host)"
-                if let index = all.firstIndex(where: { $0.key == key }) { all[index].canonical = true }
+                if let place = places["\(entry.metadata.namespace)/\(host)"] { all[place].canonical = true }
             }
         }
     }
