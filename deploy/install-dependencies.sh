@@ -12,7 +12,7 @@ set -euo pipefail
 build_packages=(libssl-dev libnghttp2-dev libnftables-dev libyaml-dev pkg-config binutils)
 lab_packages=(
     iproute2 util-linux procps nftables conntrack tcpdump
-    curl nginx-light iperf3 nghttp2-client openssl python3 python3-h2 python3-cryptography
+    curl nginx-light iperf3 nghttp2-client nghttp2-proxy openssl python3 python3-h2 python3-cryptography
 )
 swift_at_least="6.3"
 
@@ -39,12 +39,21 @@ forbid_services() {
     trap allow_services EXIT
 }
 
+# disable_services PACKAGE…: what was just installed doesn't start at the next boot either.
+disable_services() {
+    local unit
+    command -v systemctl >/dev/null || return 0
+    dpkg -L "$@" | sed -n 's|.*/systemd/system/\([^/]*\.service\)$|\1|p' | while read -r unit; do
+        $root systemctl disable "$unit" >/dev/null 2>&1 || true
+    done
+}
+
 allow_services() {
     if [[ -n ${policy:-} ]]; then $root rm -f "$policy"; policy=; fi
 }
 
 main() {
-    local wanted=("${build_packages[@]}") missing=() package root='' policy=''
+    local wanted=("${build_packages[@]}") missing=() package root='' policy='' log
     [[ ${1:-all} == build ]] || wanted+=("${lab_packages[@]}")
     [[ ${1:-all} =~ ^(all|build)$ ]] || fail "unknown argument '$1': all (default) or build"
 
@@ -66,13 +75,16 @@ main() {
     say "install-dependencies: installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     forbid_services
-    $root apt-get -o Dpkg::Use-Pty=0 -qq update || say "install-dependencies: apt-get update failed; trying with the lists that are there"
-    $root apt-get -o Dpkg::Use-Pty=0 -qq -y --no-install-recommends install "${missing[@]}" >/dev/null ||
+    log=$(mktemp)
+    $root apt-get -o Dpkg::Use-Pty=0 -qq update >"$log" 2>&1 ||
+        say "install-dependencies: apt-get update failed; trying with the lists that are there"
+    if ! $root apt-get -o Dpkg::Use-Pty=0 -qq -y --no-install-recommends install "${missing[@]}" >>"$log" 2>&1; then
+        cat "$log" >&2
         fail "apt-get couldn't install ${missing[*]}: the lines above say why"
-    allow_services
-    if [[ " ${missing[*]} " == *" nginx-light "* ]] && [[ -d /run/systemd/system ]]; then
-        $root systemctl disable --now nginx.service >/dev/null 2>&1 || true
     fi
+    rm -f "$log"
+    allow_services
+    disable_services "${missing[@]}"
     say "install-dependencies: done"
 }
 
