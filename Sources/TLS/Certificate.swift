@@ -5,7 +5,7 @@ internal import COpenSSL
 
 /// An X.509 certificate, immutable. Any thread: OpenSSL guards what it caches inside.
 ///
-/// Everything but the dates and `isCA` is read from the certificate when asked for: not for the data path. The texts are printable ASCII, cut at
+/// Everything but the dates and what it may be used for is read from the certificate when asked for: not for the data path. The texts are printable ASCII, cut at
 /// 256 bytes, whatever the certificate holds.
 @safe package final class Certificate: Sendable {
     nonisolated(unsafe) let handle: OpaquePointer
@@ -13,8 +13,10 @@ internal import COpenSSL
     package let notBefore: Int64
     /// Until when it is valid, inclusive, in Unix seconds.
     package let notAfter: Int64
-    /// It may be used to sign certificates: basicConstraints say CA, and keyUsage, where there is one, allows it.
+    /// basicConstraints say that it is one of an authority.
     package let isCA: Bool
+    /// It is, and keyUsage, where there is one, lets it sign certificates.
+    package let maySignCertificates: Bool
     /// Which certificate it is.
     package let fingerprint: Fingerprint
 
@@ -35,8 +37,8 @@ internal import COpenSSL
         self.notBefore = notBefore
         self.notAfter = notAfter
         self.fingerprint = fingerprint
-        let mayCertify = unsafe X509_get_key_usage(handle) & UInt32(KU_KEY_CERT_SIGN) != 0
-        isCA = unsafe X509_get_extension_flags(handle) & UInt32(EXFLAG_CA) != 0 && mayCertify
+        isCA = unsafe X509_get_extension_flags(handle) & UInt32(EXFLAG_CA) != 0
+        maySignCertificates = isCA && (unsafe X509_get_key_usage(handle) & UInt32(KU_KEY_CERT_SIGN)) != 0
     }
 
     deinit { unsafe X509_free(handle) }

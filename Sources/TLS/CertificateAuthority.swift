@@ -54,7 +54,7 @@ package struct CertificateAuthority: Sendable {
             throw .keyMismatch(subject: certificate.subject)
         }
         for authority in chain + roots {
-            guard authority.isCA else { throw .notAuthority(subject: authority.subject) }
+            guard authority.maySignCertificates else { throw .notAuthority(subject: authority.subject) }
         }
         for (lower, upper) in zip(chain, chain.dropFirst()) {
             guard lower.isSigned(by: upper) else { throw .brokenChain(subject: lower.subject) }

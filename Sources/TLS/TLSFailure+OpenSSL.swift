@@ -32,7 +32,7 @@ extension TLSFailure {
         if let alert = UInt8(exactly: reason - alertOffset) { return .alert(TLSAlert(number: alert)) }
         switch reason {
         case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST: return .notTLS(what: "an HTTP/1 request")
-        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_UNKNOWN_PROTOCOL: return .notTLS(what: "the first bytes are no TLS record")
+        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_UNKNOWN_PROTOCOL: return .notTLS(what: "what it sent is no TLS record")
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_VERSION_TOO_LOW, SSL_R_BAD_PROTOCOL_VERSION_NUMBER, SSL_R_NO_PROTOCOLS_AVAILABLE,
             SSL_R_WRONG_SSL_VERSION:
             return .protocolVersion

@@ -11,6 +11,7 @@ extension TLSSession {
         case .open: return .complete(peer: unwrap(peer, "a session without its peer"))
         case .handshaking: break
         }
+        let pending = output.pendingCount
         OpenSSLErrors.clear()
         let result = unsafe SSL_do_handshake(ssl)
         if result == 1 { return completed() }
@@ -20,8 +21,17 @@ extension TLSSession {
             isStarved = true
             return .wantsBytes
         case SSL_ERROR_ZERO_RETURN: return .failed(fail(.closedInHandshake))
-        default: return .failed(fail(verdict ?? TLSFailure.takeFromQueue()))
+        default:
+            let failure = fail(verdict ?? TLSFailure.takeFromQueue())
+            if case .notTLS = failure, output.pendingCount == pending { refuseInClear() }
+            return .failed(failure)
         }
+    }
+
+    /// OpenSSL hangs up on what isn't TLS without a word. RFC 8446 §5 wants this alert for an unexpected record.
+    private func refuseInClear() {
+        let alert: [UInt8] = [21, 3, 3, 0, 2, 2, TLSAlert.unexpectedMessage.number]
+        unsafe alert.withUnsafeBytes { unsafe output.append($0) }
     }
 
     private func completed() -> HandshakeProgress {
