@@ -1,1 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
+internal import Kernel
+internal import Operator
+
+// A reader of our output that goes away (`warren tunnels | head`) is no reason to die loudly.
+ignoreBrokenPipes()
+let session = Session(console: .standard())
+exitProgram(Warren.run(Array(CommandLine.arguments.dropFirst()), session).rawValue)

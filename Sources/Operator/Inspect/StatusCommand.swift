@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Documents
+
+/// `warren status`: the daemon in one look.
+enum StatusCommand {
+    static let command = Command(
+        "status", "Show what this host's warrend is and how it does.", options: [OutputFormat.option, Listing.socket],
+        examples: [
+            ("warren status", "Readiness, version, the mesh state in use, how many of everything."),
+            ("warren status -o json", "The same for a program."),
+        ], run: run)
+
+    @Sendable private static func run(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        switch session.ask(AdminRequest(.get, "/status", socket: AdminSocket.path(invocation))) {
+        case .failure(let failure): return session.failed(failure)
+        case .success(let answer):
+            let text = OutputFormat(invocation).text(answer.document) ?? Self.text(answer.document, session.console)
+            session.console.print(text)
+            return answer.document["ready"]?.boolValue == true ? .ok : .failed
+        }
+    }
+
+    private static func text(_ status: Value, _ console: Console) -> String {
+        let isReady = status["ready"]?.boolValue == true
+        let pending = status.listCell("pending", most: 20) ?? "nothing"
+        let state = isReady ? console.paint("ready", .good) : console.paint("not ready, pending: \(pending)", .bad)
+        var rows: [(String, String)] = [
+            (
+                "warrend",
+                "\(status.cell("version") ?? "-") on \(status.cell("node") ?? "-"), process \(status.cell("process") ?? "-")"
+            ),
+            ("state", state), ("up for", status.ageCell("uptimeSeconds") ?? "-"),
+            ("mesh", "\(status.cell("meshPath") ?? "-"), revision \(status.cell("meshRevision") ?? "-")"),
+            ("trust domain", status.cell("trustDomain") ?? "-"),
+            ("workloads", "\(status.cell("workloads") ?? "0"), of which \(status.cell("captured") ?? "0") are captured here"),
+            ("services", status.cell("services") ?? "0"), ("policies", status.cell("policies") ?? "0"),
+            (
+                "connections",
+                "\(status.cell("connections") ?? "0") open, in \(status.cell("tunnels") ?? "0") tunnels and beside them"
+            ),
+        ]
+        if let refused = status.cell("meshRefused") {
+            rows.append(("mesh files", console.paint("not in use: \(printable(refused))", .bad)))
+        }
+        if let dropped = status["droppedLogLines"]?.integerValue, dropped > 0 {
+            rows.append(("log", console.paint("\(dropped) lines were dropped", .doubtful)))
+        }
+        return rows.map { "\(Help.padded($0.0, 13))\($0.1)\n" }.joined()
+    }
+}

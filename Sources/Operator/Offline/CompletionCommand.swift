@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// `warren completion`: scripts for shells, made of the table of commands.
+enum CompletionCommand {
+    static let command = Command(
+        "completion", "Print the completion script of a shell.", operands: "bash|zsh",
+        examples: [
+            ("source <(warren completion bash)", "Completion in this bash."),
+            ("warren completion zsh > \"${fpath[1]}/_warren\"", "Completion in every new zsh."),
+        ], run: run)
+
+    @Sendable private static func run(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        switch invocation.operands {
+        case ["bash"]: session.console.print(bash(Warren.commands))
+        case ["zsh"]: session.console.print(zsh(Warren.commands))
+        default: return session.usage("completion needs the name of a shell", hint: "It is bash or zsh.")
+        }
+        return .ok
+    }
+
+    /// Completes the first word, then values of options that have fixed ones, paths, and the command's options.
+    static func bash(_ commands: [Command]) -> String {
+        """
+        # bash completion for warren; load it with: source <(warren completion bash)
+        _warren() {
+            local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" line="${COMP_WORDS[*]:1}" words=""
+            case "$before" in
+        \(fixedValues(commands))\
+            \(pathOptions(commands))) COMPREPLY=($(compgen -f -- "$word")); return ;;
+            esac
+            if [ "$COMP_CWORD" -eq 1 ]; then
+                words="\(firstWords(commands))"
+            else
+                case "$line" in
+        \(commandCases(commands))\
+                esac
+            fi
+            COMPREPLY=($(compgen -W "$words" -- "$word"))
+        }
+        complete -F _warren warren
+
+        """
+    }
+
+    static func zsh(_ commands: [Command]) -> String {
+        "#compdef warren\n# zsh takes the completion of bash.\nautoload -U +X bashcompinit && bashcompinit\n" + bash(commands)
+    }
+
+    private static func firstWords(_ commands: [Command]) -> String {
+        commands.compactMap(\.words.first).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+            .joined(separator: " ")
+    }
+
+    /// One line per option with fixed values.
+    private static func fixedValues(_ commands: [Command]) -> String {
+        var lines: [String] = []
+        for option in commands.flatMap(\.options) where !option.choices.isEmpty {
+            let line = "    \(names(option))) words=\"\(option.choices.joined(separator: " "))\" ;;"
+            let shown = line.replacing(" ;;", with: "; COMPREPLY=($(compgen -W \"$words\" -- \"$word\")); return ;;")
+            if !lines.contains(where: { $0.hasPrefix("    \(names(option)))") }) { lines.append(shown) }
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    private static func pathOptions(_ commands: [Command]) -> String {
+        let options = commands.flatMap(\.options).filter { $0.value == "PATH" }
+        return options.reduce(into: [String]()) { if !$0.contains(names($1)) { $0.append(names($1)) } }.joined(separator: "|")
+    }
+
+    private static func names(_ option: CommandOption) -> String { (option.short.map { "-\($0)|" } ?? "") + "--\(option.name)" }
+
+    /// Longer names first, so that `ca init` isn't taken for `ca`.
+    private static func commandCases(_ commands: [Command]) -> String {
+        let own = commands.sorted { $0.words.count > $1.words.count }.map { command in
+            let operands = command.operands.split(separator: "|").map(String.init)
+            let words = operands + command.allOptions.map { "--\($0.name)" }
+            return "            \"\(command.name) \"*) words=\"\(words.joined(separator: " "))\" ;;\n"
+        }
+        let parents = commands.filter { $0.words.count > 1 }.map { command in
+            "            \"\(command.words[0]) \"*) words=\"\(command.words.dropFirst().joined(separator: " "))\" ;;\n"
+        }
+        return (own + parents).joined()
+    }
+}
