@@ -63,9 +63,14 @@ extension Fields {
         return entry.value
     }
 
-    /// Where the key is written, or where the mapping begins if it isn't.
+    /// Where the value of a key is, or of an element (`names[2]`), or where the mapping begins if there is none.
     package func position(of key: String) -> Position {
-        entries.first { $0.key == key }?.value.position ?? position
+        if let entry = entries.first(where: { $0.key == key }) { return entry.value.position }
+        let parts = key.split(separator: "[")
+        guard parts.count == 2, parts[1].last == "]", let index = Int(parts[1].dropLast()),
+            let entry = entries.first(where: { $0.key == parts[0] }), let elements = entry.value.sequenceValue
+        else { return position }
+        return elements.indices.contains(index) ? elements[index].position : entry.value.position
     }
 
     /// `spec` and `rules` make `spec.rules`; a key with dots of its own stands in brackets.

@@ -72,11 +72,11 @@ extension Resource.Service {
         if let single, let first = several.first, single != first {
             spec.report("clusterIP", "spec.clusterIP is \(single), but the first of spec.clusterIPs is \(first)")
         }
-        return texts.compactMap { text in
+        return texts.enumerated().compactMap { index, text in
             guard !text.isEmpty, text != "None" else { return nil }
             if let address = IPAddress(text) { return address }
             spec.report(
-                several.isEmpty ? "clusterIP" : "clusterIPs", "\"\(text)\" is not an IP address",
+                several.isEmpty ? "clusterIP" : "clusterIPs[\(index)]", "\"\(text)\" is not an IP address",
                 remedy: "Write an address, or None for a service without one.")
             return nil
         }
@@ -85,8 +85,8 @@ extension Resource.Service {
     private static func families(_ spec: Fields) -> Service.IPFamilies {
         let families = spec.strings("ipFamilies")
         _ = spec.string("ipFamilyPolicy")
-        for family in families where family != "IPv4" && family != "IPv6" {
-            spec.report("ipFamilies", "\"\(family)\" is not one of IPv4, IPv6")
+        for (index, family) in families.enumerated() where family != "IPv4" && family != "IPv6" {
+            spec.report("ipFamilies[\(index)]", "\"\(family)\" is not one of IPv4, IPv6")
         }
         switch (families.contains("IPv4"), families.contains("IPv6")) {
         case (true, true): return .dual
@@ -123,7 +123,7 @@ extension Resource.Service {
     private static func checkPorts(_ ports: [Port], _ spec: Fields) {
         var seen: Set<UInt16> = []
         for (index, port) in ports.enumerated() where !seen.insert(port.port).inserted && port.port != 0 {
-            spec.report("ports", "spec.ports[\(index)]: the port \(port.port) is there twice", severity: .warning)
+            spec.report("ports[\(index)]", "the port \(port.port) is there twice", severity: .warning)
         }
     }
 }

@@ -44,10 +44,11 @@ extension Resource.ServiceEntry {
         decoder.checkWaypoint(root, metadata)
         let spec = root.fields("spec") ?? Fields(.object([]), path: "spec", findings: root.findings)
         hosts = Self.hosts(spec)
-        addresses = spec.strings("addresses").compactMap { text in
+        addresses = spec.strings("addresses").enumerated().compactMap { index, text in
             if let prefix = IPPrefix(text) { return prefix }
             spec.report(
-                "addresses", "\"\(text)\" is neither an IP address nor a block", remedy: "Write it like 240.1.2.3 or 10.0.0.0/8.")
+                "addresses[\(index)]", "\"\(text)\" is neither an IP address nor a block",
+                remedy: "Write it like 240.1.2.3 or 10.0.0.0/8.")
             return nil
         }
         ports = spec.list("ports").map(Port.init)
@@ -72,15 +73,16 @@ extension Resource.ServiceEntry {
     private static func hosts(_ spec: Fields) -> [String] {
         let hosts = spec.strings("hosts")
         if hosts.isEmpty { spec.report("hosts", "`spec.hosts` is missing", code: DocumentCode.missingField) }
-        return hosts.filter { host in
+        return hosts.enumerated().compactMap { index, host in
             if host.hasPrefix("*") {
                 spec.report(
-                    "hosts", "the wildcard host \(host) has no effect: connections show addresses, not names", severity: .warning,
+                    "hosts[\(index)]", "the wildcard host \(host) has no effect: connections show addresses, not names",
+                    severity: .warning,
                     code: DocumentCode.unusedField)
-                return false
+                return nil
             }
-            if !ResourceName.isHostname(host) { spec.report("hosts", "\"\(host)\" is no hostname") }
-            return true
+            if !ResourceName.isHostname(host) { spec.report("hosts[\(index)]", "\"\(host)\" is no hostname") }
+            return host
         }
     }
 
@@ -99,13 +101,13 @@ extension Resource.ServiceEntry {
         }
         if resolution == .dns || resolution == .dnsRoundRobin {
             spec.report(
-                "resolution", "names are not resolved here: connections to this service are refused",
+                "resolution", "names are not resolved here: connections to its addresses are refused",
                 remedy: "Write `resolution: STATIC` and endpoints with addresses.", severity: .warning,
                 code: MeshCode.notReachable)
         }
         var seen: Set<String> = []
-        for endpoint in endpoints where !seen.insert(endpoint.address).inserted {
-            spec.report("endpoints", "the address \(endpoint.address) is there twice", code: MeshCode.sharedAddress)
+        for (index, endpoint) in endpoints.enumerated() where !seen.insert(endpoint.address).inserted {
+            spec.report("endpoints[\(index)]", "the address \(endpoint.address) is there twice", code: MeshCode.sharedAddress)
         }
     }
 }

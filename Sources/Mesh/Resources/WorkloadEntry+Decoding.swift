@@ -87,6 +87,12 @@ extension Resource.WorkloadEntry {
         networkNamespace = annotations?.string(WellKnown.networkNamespace)
         additionalAddresses = Self.additionalAddresses(annotations)
         if let annotations { check(annotations, spec) }
+        if node == nil, endpoint.ip == nil, ResourceName.isHostname(endpoint.address) {
+            spec.report(
+                "address", "names are not resolved here: no service sends connections to this workload",
+                remedy: "Write an IP address.",
+                severity: .warning, code: MeshCode.notReachable)
+        }
     }
 
     private static func additionalAddresses(_ annotations: Fields?) -> [IPAddress] {
