@@ -2,7 +2,7 @@
 
 /// One line of JSON that a peer told: fields by name, as text, with dots into objects (`headers.:status`) and numbers into lists.
 ///
-/// Reads only what Python's json.dumps writes; written here so that the peers are checked by nothing that they are to check.
+/// Reads JSON of programs that are trusted to write it; written here so that the peers are checked by nothing that they are to check.
 package struct PeerEvent: Sendable, CustomStringConvertible {
     private let fields: [String: String]
     package let description: String
@@ -16,6 +16,20 @@ package struct PeerEvent: Sendable, CustomStringConvertible {
     package func count(_ name: String) -> Int { int("\(name).count") }
     /// The texts of a list.
     package func list(_ name: String) -> [String] { (0..<max(0, count(name))).compactMap { fields["\(name).\($0)"] } }
+
+    /// The elements of a list of objects, each by itself.
+    package func elements(_ name: String) -> [PeerEvent] {
+        (0..<max(0, count(name))).map { index in
+            let prefix = "\(name).\(index)."
+            let own = fields.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) }
+            return PeerEvent(fields: Dictionary(uniqueKeysWithValues: own))
+        }
+    }
+
+    private init(fields: [String: String]) {
+        self.fields = fields
+        description = fields.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+    }
 
     package static func all(in text: String) -> [PeerEvent] {
         text.split(separator: "\n").filter { $0.hasPrefix("{") }.compactMap { PeerEvent($0) }
@@ -42,7 +56,7 @@ package struct PeerEvent: Sendable, CustomStringConvertible {
                 fields[path] = text
                 return true
             default:
-                let word = rest.prefix { !",]} ".utf8.contains($0) }
+                let word = rest.prefix { !",]} \n\r\t".utf8.contains($0) }
                 rest = rest[word.endIndex...]
                 if !word.elementsEqual("null".utf8) { fields[path] = String(decoding: word, as: UTF8.self) }
                 return !word.isEmpty
@@ -73,7 +87,7 @@ package struct PeerEvent: Sendable, CustomStringConvertible {
             return true
         }
 
-        private mutating func space() { rest = rest.drop { $0 == 0x20 } }
+        private mutating func space() { rest = rest.drop { $0 == 0x20 || $0 == 0x0a || $0 == 0x0d || $0 == 0x09 } }
 
         private mutating func take(_ character: Character) -> Bool {
             space()
@@ -84,11 +98,11 @@ package struct PeerEvent: Sendable, CustomStringConvertible {
 
         private mutating func string() -> String? {
             guard take("\"") else { return nil }
-            var text: [UInt16] = []
+            var text: [UInt8] = []
             while let byte = rest.popFirst() {
-                if byte == UInt8(ascii: "\"") { return String(decoding: text, as: UTF16.self) }
+                if byte == UInt8(ascii: "\"") { return String(decoding: text, as: UTF8.self) }
                 guard byte == UInt8(ascii: "\\") else {
-                    text.append(UInt16(byte))
+                    text.append(byte)
                     continue
                 }
                 guard let escape = rest.popFirst() else { return nil }
@@ -101,8 +115,8 @@ package struct PeerEvent: Sendable, CustomStringConvertible {
                 case "u":
                     guard let unit = UInt16(String(decoding: rest.prefix(4), as: UTF8.self), radix: 16) else { return nil }
                     rest = rest.dropFirst(4)
-                    text.append(unit)
-                default: text.append(UInt16(escape))
+                    text += Array(String(decoding: [unit], as: UTF16.self).utf8)
+                default: text.append(escape)
                 }
             }
             return nil
