@@ -40,11 +40,6 @@ final class InboundConnection: ProxiedConnection {
     func start(_ client: consuming Descriptor) {
         self.client = consume client
         registration = worker.register(self, path: .plain)
-        guard !HBONE.isOwnPort(target.port), workload.shared.addresses.contains(target.ip) else {
-            worker.metrics.refused(.notRedirected)
-            finish(ConnectionFailure(.noRoute, "a direct call to \(target), which serves redirected connections only"))
-            return
-        }
         open()
         if let denial = verdict() {
             finish(denial)

@@ -182,7 +182,7 @@ extension Worker {
             return local.ip.isLoopback || workload.addresses.contains(local.ip) ? nil : local
         case .inbound, .hbone:
             guard let original = socket.originalDestination(peer.ip.family) else { return nil }
-            return HBONE.isOwnPort(original.port) || !workload.addresses.contains(original.ip) ? nil : original
+            return HBONE.isOwnPort(original.port) ? nil : original
         }
     }
 
