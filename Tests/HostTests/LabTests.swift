@@ -21,7 +21,7 @@ extension HostTests {
                 }
             }
             #expect(try a.call("receive", lab.outside.address, port: 80)["end"] == "fin")
-            #expect(servers.allSatisfy(\.isRunning) && outside.isRunning)
+            #expect(servers.allSatisfy { $0.isRunning } && outside.isRunning)
         }
 
         @Test func `a lab doesn't touch the machine and takes everything with it`() throws {
