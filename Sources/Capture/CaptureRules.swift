@@ -16,7 +16,7 @@ internal import Bytes
 ///     its own address or loopback, any port          what listens there, untouched
 ///     its own address, 15001, 15006 or 15008         our listener with a local address of its own: refused there
 ///     a link-local IPv6 address                      nothing: "network unreachable", since the zone would be lost
-///     with SO_BINDTODEVICE                           nothing: "network unreachable", for no device but loopback leads to us
+///     from a socket bound to a device                nothing: IPv4 a reset, IPv6 "network unreachable"; only loopback leads to us
 ///     something while no daemon runs                 a reset, at once (I07)
 ///
 ///     from the wire to the namespace                 it reaches
@@ -125,7 +125,7 @@ extension CaptureRules {
         case .calling: nil
         case .called: "type nat hook prerouting priority -101; policy accept;"
         case .leaving: "type route hook output priority -150; policy accept;"
-        case .guarding: "type filter hook postrouting priority 0; policy accept;"
+        case .guarding: "type filter hook output priority 0; policy accept;"
         case .othersIn: "type filter hook input priority 0; policy accept;"
         case .othersOut: "type filter hook output priority 0; policy accept;"
         }
@@ -220,11 +220,18 @@ extension CaptureRules {
 
     private func tuple(_ family: String) -> String { "\(family) saddr . tcp sport . \(family) daddr . tcp dport" }
 
-    /// If someone takes the policy rules away, the application's TCP must not leave in plain.
+    /// If someone takes the policy rules away, or IPv4 assumes a destination to be on the device that a socket is bound to, the application's TCP must
+    /// not leave in plain. New connections are refused; open ones wait for the rules to come back.
     private var guarding: [String] {
         switch phase {
         case .captured, .draining:
-            ["oif != \"lo\" meta l4proto tcp meta mark & \(hex(Mark.mask)) != \(hex(Mark.outside)) counter drop"]
+            [
+                "oif \"lo\" accept",
+                "meta l4proto != tcp accept",
+                "meta mark & \(hex(Mark.mask)) == \(hex(Mark.outside)) accept",
+                "\(Self.syn) counter reject with tcp reset",
+                "counter drop",
+            ]
         case .preparing: []
         }
     }

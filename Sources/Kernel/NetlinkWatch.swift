@@ -32,6 +32,17 @@ package struct NetlinkWatch: ~Copyable, Sendable {
     private static func subscribe(_ family: CInt, _ groups: [CInt]) throws(Errno) -> Descriptor {
         let type = CInt(SOCK_RAW.rawValue) | O_CLOEXEC | O_NONBLOCK
         let socket = Descriptor(takingOwnership: try call { Glibc.socket(AF_NETLINK, type, family) })
+        // Without a number of its own, which binding gives, a socket counts as the kernel's and hears nothing.
+        var address = sockaddr_nl()
+        address.nl_family = sa_family_t(AF_NETLINK)
+        let number = socket.number
+        _ = try call {
+            unsafe withUnsafePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe bind(number, $0, socklen_t(MemoryLayout<sockaddr_nl>.size))
+                }
+            }
+        }
         for group in groups { try socket.set(CInt(SOL_NETLINK), CInt(NETLINK_ADD_MEMBERSHIP), group) }
         return socket
     }

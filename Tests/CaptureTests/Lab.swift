@@ -11,6 +11,7 @@ struct LabFailure: Error, CustomStringConvertible {
 }
 
 /// A program that runs to its end; its output is what it wrote.
+@discardableResult
 func run(_ arguments: [String], input: String = "", seconds: UInt64 = 20) throws -> String {
     let program = try Program(arguments)
     program.write(input)

@@ -24,7 +24,7 @@ final class Peer {
     func kill() { program.kill() }
 
     private static let script = #"""
-        import socket, sys, threading
+        import socket, sys, threading, time
         TURN = bytes(i ^ 0x5a for i in range(256))
         OUTSIDE, INSIDE = 0x539, 0x111
         held, accepted, leaks = {}, [], [0]
@@ -114,6 +114,13 @@ final class Peer {
                 relay(c, d, turn)
             return handle
 
+        def only(name):
+            def handle(c, host, port):
+                me = plain(c.getsockname()[0])
+                raw = c.getsockopt(41, 80, 28) if ':' in me else c.getsockopt(0, 80, 16)
+                accepted.append(f'{name} {host} to {me} {int.from_bytes(raw[2:4], "big")}')
+            return handle
+
         def sniff(device):
             s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
             s.bind((device, 0))
@@ -122,16 +129,40 @@ final class Peer {
                     if b'SECRET' in s.recv(65536): leaks[0] += 1
             threading.Thread(target=loop, daemon=True).start()
 
+        # One short connection after the other until `calm`; answers how many there were, or why one failed.
+        def hammer(name, host, port):
+            calm, told = threading.Event(), []
+            def loop():
+                count = 0
+                while not calm.is_set():
+                    try:
+                        s = socket.create_connection((host, int(port)), 5)
+                        s.sendall(b'SECRET'); got = s.recv(10)
+                        if got != b'SECRET': told.append(f'wrong answer {got}'); return
+                        s.close()
+                    except OSError as e: told.append(f'connection {count} failed: {e}'); return
+                    count += 1
+                told.append('ok' if count > 10 else f'only {count}')
+            t = threading.Thread(target=loop, daemon=True); t.start()
+            held[name] = (calm, t, told)
+            return 'ok'
+
+        def calm(name):
+            e, t, told = held[name]
+            e.set(); t.join()
+            return told[0]
+
         def dial(name, host, port, device=None):
             s = make(host)
             if device: s.setsockopt(socket.SOL_SOCKET, 25, device.encode() + b'\0')
-            s.connect((host, int(port)))
+            s.connect(socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][4])
             held[name] = s
             return 'open ' + s.getsockname()[0]
 
-        def echo(name, text, turn):
+        def echo(name, text, turn, speaks=True, hears=True):
             sent = text.encode().translate(TURN) if turn else text.encode()
-            held[name].sendall(sent)
+            if speaks: held[name].sendall(sent)
+            if not hears: return 'ok'
             got = b''
             while len(got) < len(sent):
                 d = held[name].recv(65536)
@@ -152,15 +183,23 @@ final class Peer {
                 serve(listener(15001, OUTSIDE), outbound(*a))
                 serve(listener(15006, OUTSIDE), inbound(False, 15006))
                 serve(listener(15008, OUTSIDE), inbound(True, 15008)); return 'ok'
+            if word == 'serve-ours': serve(listener(int(a[0]), OUTSIDE), only(a[0])); return 'ok'
             if word == 'sniff': sniff(a[0]); return 'ok'
             if word == 'leaks': return str(leaks[0])
             if word == 'accepted':
+                for _ in range(500):
+                    if len(accepted) >= int(a[0]): break
+                    time.sleep(0.01)
                 text = ', '.join(sorted(accepted)); accepted.clear(); return text or 'none'
+            if word == 'hammer': return hammer(*a)
+            if word == 'calm': return calm(*a)
             if word == 'dial': return dial(*a)
             if word == 'transparent':
                 s = make(a[1], INSIDE, a[3], int(a[4])); s.connect((a[1], int(a[2]))); held[a[0]] = s; return 'open'
             if word == 'port': return str(held[a[0]].getsockname()[1])
             if word == 'echo': return echo(a[0], 'SECRET ' + a[0], False)
+            if word == 'say': return echo(a[0], 'SECRET ' + a[0], False, hears=False)
+            if word == 'hear': return echo(a[0], 'SECRET ' + a[0], False, speaks=False)
             if word == 'echo-turned': return echo(a[0], 'SECRET ' + a[0], True)
             if word == 'end': held[a[0]].shutdown(socket.SHUT_WR); return 'ok'
             if word == 'rest': return rest(a[0], False)
