@@ -34,10 +34,10 @@ struct SessionBounds {
     }
 
     /// So many bytes are about to be encrypted. True when the key is to be renewed first.
-    mutating func writing(_ count: Int) -> Bool {
+    mutating func writing(_ count: Int, recordsPerKey: Int) -> Bool {
         let records = Self.records(for: count)
         recordsWithKey += records
-        guard recordsWithKey > Self.recordsPerKey else { return false }
+        guard recordsWithKey > recordsPerKey else { return false }
         recordsWithKey = records
         return true
     }

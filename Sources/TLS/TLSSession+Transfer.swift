@@ -82,7 +82,7 @@ extension TLSSession {
     }
 
     private func renewKeysIfDue(_ count: Int) {
-        guard bounds.writing(count) else { return }
+        guard bounds.writing(count, recordsPerKey: recordsPerKey) else { return }
         unsafe require(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), "keys can't be renewed")
     }
 }

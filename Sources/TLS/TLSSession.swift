@@ -53,6 +53,9 @@ package enum TLSTransfer: Sendable {
     package internal(set) var bytesRead: UInt64 = 0
     package internal(set) var bytesWritten: UInt64 = 0
 
+    /// How many records are encrypted with one key before it is renewed.
+    package var recordsPerKey = SessionBounds.recordsPerKey
+
     /// Whom a client accepts. A server accepts whoever is of its trust domains; policy decides later.
     let expected: Set<SPIFFEID>
     /// The time for certificates in Unix seconds; nil for the wall clock.

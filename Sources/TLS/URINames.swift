@@ -11,13 +11,25 @@ enum URINames {
 
     init(_ certificate: OpaquePointer) {
         var critical: Int32 = 0
-        guard let extensionValue = unsafe X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, nil) else {
+        let value = unsafe X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, nil)
+        unsafe self.init(takingOwnership: value, critical)
+    }
+
+    /// From the extensions of a signing request.
+    init(extensions: OpaquePointer) {
+        var critical: Int32 = 0
+        let value = unsafe X509V3_get_d2i(extensions, NID_subject_alt_name, &critical, nil)
+        unsafe self.init(takingOwnership: value, critical)
+    }
+
+    private init(takingOwnership value: UnsafeMutableRawPointer?, _ critical: Int32) {
+        guard let value = unsafe value else {
             // -1: there is none. -2: there are several. Otherwise it can't be decoded.
             self = critical == -1 ? .found([]) : .malformed
             OpenSSLErrors.clear()
             return
         }
-        let names = OpaquePointer(extensionValue)
+        let names = OpaquePointer(value)
         defer { unsafe copenssl_names_free(names) }
         var uris: [[UInt8]] = []
         for index in 0..<(unsafe copenssl_names_count(names)) {

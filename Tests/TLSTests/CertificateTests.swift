@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import COpenSSL
 import TLS
 import Testing
 
@@ -86,14 +87,21 @@ import Testing
         }
     }
 
-    @Test func `an encrypted key is named as such, and nobody is asked`() {
-        let pem = """
-            -----BEGIN ENCRYPTED PRIVATE KEY-----
-            MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAh0L5uWvYv1NQICCAAw
-            DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEA==
-            -----END ENCRYPTED PRIVATE KEY-----
-            """
-        #expect(throws: CertificateFailure.self) { try PrivateKey(pem: Array(pem.utf8)) }
+    @Test func `an encrypted key is named as such, and nobody is asked`() throws {
+        let key = PrivateKey.generate().pem
+        let source = unsafe BIO_new_mem_buf(key, Int32(key.count))
+        let target = unsafe BIO_new(BIO_s_mem())
+        let parsed = unsafe PEM_read_bio_PrivateKey(source, nil, nil, nil)
+        defer {
+            unsafe BIO_free(source)
+            unsafe BIO_free(target)
+            unsafe EVP_PKEY_free(parsed)
+        }
+        unsafe PEM_write_bio_PKCS8PrivateKey(target, parsed, EVP_aes_128_cbc(), "secret", 6, nil, nil)
+        var pem = [UInt8](repeating: 0, count: unsafe BIO_ctrl_pending(target))
+        unsafe BIO_read(target, &pem, Int32(pem.count))
+        #expect(String(decoding: pem, as: UTF8.self).contains("BEGIN ENCRYPTED PRIVATE KEY"))
+        #expect(throws: CertificateFailure.encryptedKey) { try PrivateKey(pem: pem) }
     }
 
     @Test(arguments: [Int64(0), 1, 1_800_000_000, 2_524_607_999, 2_524_608_000, 253_402_300_799])

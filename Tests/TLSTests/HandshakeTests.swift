@@ -130,6 +130,42 @@ import Testing
         }
     }
 
+    @Test func `without a time of its own a session goes by the wall clock`() throws {
+        let now = copenssl_wall_time()
+        let root = try CertificateAuthority.createRoot(trustDomain: "cluster.local", now: now)
+        let (web, db) = (try TestAuthority.identity("web"), try TestAuthority.identity("db"))
+        for (lifetime, isValid) in [(Int64(600), true), (-60, false)] {
+            let key = PrivateKey.generate()
+            let leaf = try root.sign(.workload(db, notBefore: now - 600, notAfter: now + lifetime), for: key.publicKey)
+            let server = try TLSContext(role: .server, credential: Credential(key: key, chain: [leaf], roots: root.roots))
+            let client = try TLSContext(role: .client, credential: root.credential(for: web, now: now, lifetime: 600))
+            let (a, b) = (OurEnd(TLSSession(connecting: client, expecting: [db])), OurEnd(TLSSession(accepting: server)))
+            pump(a, b)
+            #expect((a.peer != nil) == isValid && (b.peer != nil) == isValid)
+            #expect(isValid || a.failure?.reason == "certificate_expired")
+        }
+    }
+
+    @Test func `one context serves sessions on many threads at once`() async throws {
+        let client = try TLSContext(role: .client, credential: authority.credential("web"))
+        let server = try TLSContext(role: .server, credential: authority.credential("db"))
+        let db = try TestAuthority.identity("db")
+        let count = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    (0..<10).count { _ in
+                        let a = OurEnd(TLSSession(connecting: client, expecting: [db], now: TestAuthority.now))
+                        let b = OurEnd(TLSSession(accepting: server, now: TestAuthority.now))
+                        pump(a, b)
+                        return a.peer != nil && b.peer != nil
+                    }
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(count == 80)
+    }
+
     private func serverAndForeignClient(
         _ configure: (inout ForeignEnd.Options) throws -> Void
     ) throws -> (OurEnd, ForeignEnd) {

@@ -94,6 +94,28 @@ import Testing
         #expect(client.alert == .certificateExpired)
     }
 
+    @Test(arguments: [(4, true), (5, false)])
+    func `a chain may have four authorities below the root, not more`(count: Int, isAccepted: Bool) throws {
+        var profile = CertificateProfile(notBefore: 0, notAfter: TestAuthority.now + TestAuthority.hour)
+        (profile.isCA, profile.commonName) = (true, "level 0")
+        let key = PrivateKey.generate()
+        let root = try profile.signed(for: key.publicKey, by: key, issuer: nil)
+        var issuer = try CertificateAuthority(key: key, chain: [root], roots: [root])
+        for level in 1...count {
+            profile.commonName = "level \(level)"
+            let key = PrivateKey.generate()
+            let certificate = try issuer.sign(profile, for: key.publicKey)
+            issuer = try CertificateAuthority(key: key, chain: [certificate] + issuer.intermediates, roots: [root])
+        }
+        let ours = try issuer.credential(for: TestAuthority.identity("db"), now: TestAuthority.now, lifetime: 60)
+        let server = OurEnd(TLSSession(accepting: try TLSContext(role: .server, credential: ours), now: TestAuthority.now))
+        var options = ForeignEnd.Options()
+        options.papers = try issuer.papers()
+        pump(ForeignEnd(.client, options), server)
+        #expect((server.peer != nil) == isAccepted, "\(String(describing: server.failure))")
+        #expect(isAccepted || server.failure?.isAboutIdentity == true)
+    }
+
     @Test func `a leaf that signs another leaf is refused`() throws {
         let key = PrivateKey.generate()
         var profile = try TestAuthority.webProfile()

@@ -97,6 +97,21 @@ import Testing
         #expect(server.failure == .tooMuch(what: "messages after the handshake"))
     }
 
+    @Test func `our key is renewed after so many records, and not before`() throws {
+        let pair = try Pair(authority)
+        pair.client.session.recordsPerKey = 4
+        let record = pattern(16_384, seed: 8)
+        var lengths: [Int] = []
+        for _ in 0..<10 {
+            #expect(pair.client.write(record) == nil)
+            lengths.append(pair.client.session.output.pendingCount)
+            pump(pair.client, pair.server)
+        }
+        // A KeyUpdate is a record of its own: five bytes in 22.
+        #expect(lengths.map { $0 - 16_406 } == [0, 0, 0, 0, 27, 0, 0, 0, 27, 0])
+        #expect(pair.server.received.count == 163_840 && pair.server.failure == nil)
+    }
+
     @Test func `idle buffers are given back, and data goes on`() throws {
         let pair = try Pair(authority)
         for round in 0..<3 {

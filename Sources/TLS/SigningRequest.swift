@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Bytes
+internal import COpenSSL
+
+/// A PKCS #10 request for a workload's certificate, as Istio's agents make it: no subject, one critical URI name, signed by the key that asks.
+///
+/// Who asks proves with it that it has the key, and nothing else: whether it may have the identity is for the authority to know.
+package struct SigningRequest: Sendable {
+    package let identity: SPIFFEID
+    package let publicKey: PublicKey
+
+    /// A request in PEM has 500 bytes; one with RSA 4096 under 3 KiB.
+    package static let maximumLength = 64 * 1024
+
+    /// A request in PEM for this identity and key.
+    package static func make(identity: SPIFFEID, key: PrivateKey) throws(CertificateFailure) -> [UInt8] {
+        OpenSSLErrors.clear()
+        defer { OpenSSLErrors.clear() }
+        let draft = unsafe Handle(unwrap(X509_REQ_new(), "no memory for a request"))
+        let names = unsafe unwrap(GeneralNames.make([.uri(Array(identity.description.utf8))]), "no memory for names")
+        defer { unsafe copenssl_names_free(names) }
+        var extensions: OpaquePointer?
+        defer { unsafe copenssl_extensions_free(extensions) }
+        guard unsafe X509_REQ_set_version(draft.pointer, 0) == 1, unsafe X509_REQ_set_pubkey(draft.pointer, key.handle) == 1,
+            unsafe X509V3_add1_i2d(&extensions, NID_subject_alt_name, UnsafeMutableRawPointer(names), 1, 0) == 1,
+            unsafe X509_REQ_add_extensions(draft.pointer, extensions) == 1,
+            unsafe X509_REQ_sign(draft.pointer, key.handle, EVP_sha256()) > 0
+        else { throw .refused(OpenSSLErrors.take()) }
+        let target = MemoryBIO()
+        unsafe require(PEM_write_bio_X509_REQ(target.handle, draft.pointer), "a request couldn't be written")
+        return target.bytes()
+    }
+
+    /// From PEM. The signature is checked, and that exactly one identity is asked for; what else the request wants is ignored.
+    package init(pem: [UInt8]) throws(CertificateFailure) {
+        guard pem.count <= Self.maximumLength else { throw .tooLarge(limit: Self.maximumLength) }
+        OpenSSLErrors.clear()
+        defer { OpenSSLErrors.clear() }
+        let source = MemoryBIO(pem)
+        guard let parsed = unsafe PEM_read_bio_X509_REQ(source.handle, nil, nil, nil) else {
+            throw .missing("PEM certificate request")
+        }
+        let request = unsafe Handle(parsed)
+        guard let key = unsafe X509_REQ_get_pubkey(request.pointer) else { throw .malformed("a request with an unreadable key") }
+        publicKey = unsafe PublicKey(takingOwnership: key)
+        guard unsafe X509_REQ_verify(request.pointer, publicKey.handle) == 1 else {
+            throw .malformed("a request that isn't signed by its own key")
+        }
+        identity = try request.identity()
+    }
+
+    /// The request as OpenSSL holds it.
+    @safe private struct Handle: ~Copyable {
+        let pointer: OpaquePointer
+
+        init(_ pointer: OpaquePointer) { unsafe self.pointer = pointer }
+
+        deinit { unsafe X509_REQ_free(pointer) }
+
+        borrowing func identity() throws(CertificateFailure) -> SPIFFEID {
+            guard let extensions = unsafe X509_REQ_get_extensions(pointer) else { throw .identity("a request without a name") }
+            defer { unsafe copenssl_extensions_free(extensions) }
+            guard case .found(let names) = unsafe URINames(extensions: extensions), names.count == 1, let name = names.first
+            else {
+                throw .identity("a request must have exactly one URI name")
+            }
+            guard let identity = URINames.spiffeID(name) else { throw .identity("\(printable(name)) is no identity") }
+            return identity
+        }
+    }
+}
