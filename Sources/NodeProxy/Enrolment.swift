@@ -45,6 +45,8 @@ final class Enrollee {
     var phase = Phase.preparing
     var workload: EnrolledWorkload?
     var credential: WorkloadCredential?
+    /// Why it wasn't captured when that was last tried.
+    var lastRefusal: String?
     /// Why the certificate wasn't renewed.
     var renewalFailure: String?
     var nextRenewal: Int64 = 0
@@ -118,7 +120,7 @@ final class Enrolment {
 
     private func retry(_ enrollee: Enrollee) {
         enrollee.phase = .preparing
-        prepare(enrollee)
+        if enrollee.workload == nil { prepare(enrollee) } else { install(enrollee) }
     }
 
     private func prepare(_ enrollee: Enrollee) {
@@ -174,10 +176,8 @@ final class Enrolment {
     private func installed(_ plan: EnrolmentPlan, _ failure: EnrolmentRefusal?) {
         guard let enrollee = enrollees[plan.uid], enrollee.plan == plan, case .preparing = enrollee.phase else { return }
         if let failure {
-            remove(enrollee, ConnectionFailure(.shutdown, failure.reason))
-            let again = Enrollee(plan)
-            enrollees[plan.uid] = again
-            refuse(again, failure.reason)
+            // Listeners and certificate stay for the next try; what rules there may be lead to them.
+            refuse(enrollee, failure.reason)
             return
         }
         enrollee.phase = .captured
@@ -188,7 +188,9 @@ final class Enrolment {
 
     private func refuse(_ enrollee: Enrollee, _ reason: String) {
         enrollee.phase = .refused(reason)
-        node.log.scoped(.capture).error("can't capture \(enrollee.plan.name): \(reason)")
+        // Tried again every few seconds: said once per reason.
+        if enrollee.lastRefusal != reason { node.log.scoped(.capture).error("can't capture \(enrollee.plan.name): \(reason)") }
+        enrollee.lastRefusal = reason
         node.workloadsSettled()
     }
 
@@ -197,7 +199,7 @@ final class Enrolment {
     private func leave(_ enrollee: Enrollee) {
         switch enrollee.phase {
         case .refused:
-            enrollees[enrollee.plan.uid] = nil
+            if enrollee.workload == nil { enrollees[enrollee.plan.uid] = nil } else { finish(enrollee, nil) }
         case .preparing:
             // What was redirected meanwhile is released when the errand is back.
             if enrollee.workload == nil { enrollees[enrollee.plan.uid] = nil }

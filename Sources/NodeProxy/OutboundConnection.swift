@@ -240,9 +240,11 @@ final class OutboundConnection: ProxiedConnection {
         }
     }
 
-    /// Every way failed. A tunnel's end may only just be coming up: the label was set on this host a moment before the other.
+    /// Every way failed. A tunnel's end may only just be coming up: the label was set on this host a moment before the other. So it is tried
+    /// again within the time that a connect may take, and never in plain (I01).
     private func rest() {
-        guard record.path == .hbone, lastFailure?.kind != .refused else {
+        let isInTime = Instant.now().since(record.began) < worker.settings.connectTimeout
+        guard record.path == .hbone, lastFailure?.kind != .refused, isInTime else {
             finish(lastFailure ?? ConnectionFailure(.noRoute, "no endpoint could be reached"))
             return
         }

@@ -114,6 +114,8 @@ extension Worker {
     private func remove(_ uid: String, _ failure: ConnectionFailure) {
         guard let workload = workloads.removeValue(forKey: uid) else { return }
         for listener in workload.listeners { listener.stop() }
+        // Listeners and workload hold each other, and together the listening sockets and the namespace.
+        workload.listeners = []
         connections.forEach { _, connection in if connection.workload === workload { connection.cut(failure) } }
         for tunnel in workload.inboundTunnels.values { tunnel.close(failure) }
         pool.close(source: uid, failure)
