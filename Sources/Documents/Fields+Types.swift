@@ -138,21 +138,38 @@ extension Fields {
 extension Duration {
     /// Digits, an optional fraction and a unit (`ns`, `us`, `ms`, `s`, `m`, `h`), several times; or `0`. At most a century.
     package init?(documentText text: String) {
-        var total = Duration.zero
+        var total: Int64 = 0
         var rest = Substring(text)
         if text == "0" { rest = "" } else if text.isEmpty { return nil }
         while !rest.isEmpty {
             let digits = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
             let unit = rest.dropFirst(digits.count).prefix { $0.isASCII && $0.isLetter }
-            guard digits.first != ".", digits.last != ".", digits.utf8.count <= 18, let number = Double(digits),
-                let seconds = Self.secondsPerUnit[String(unit)], number * seconds <= 3_155_760_000
+            guard let nanoseconds = Self.nanoseconds(digits, unit: String(unit)), total <= Self.century - nanoseconds
             else { return nil }
-            total += .nanoseconds(Int64((number * seconds * 1e9).rounded()))
+            total += nanoseconds
             rest = rest.dropFirst(digits.count + unit.count)
         }
-        guard total <= .seconds(3_155_760_000) else { return nil }
-        self = total
+        self = .nanoseconds(total)
     }
 
-    private static let secondsPerUnit = ["ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600]
+    private static let century: Int64 = 3_155_760_000_000_000_000
+
+    private static let nanosecondsPerUnit: [String: Int64] = [
+        "ns": 1, "us": 1000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000,
+    ]
+
+    /// One number with its unit, at most a century; parts of a nanosecond are cut off.
+    private static func nanoseconds(_ digits: Substring, unit: String) -> Int64? {
+        let parts = digits.split(separator: ".", omittingEmptySubsequences: false)
+        guard (1...2).contains(parts.count), let unit = nanosecondsPerUnit[unit], let whole = Int64(parts[0]) else { return nil }
+        let (product, overflow) = whole.multipliedReportingOverflow(by: unit)
+        guard !overflow, product <= century else { return nil }
+        guard parts.count == 2 else { return product }
+        // Nine digits reach down to a nanosecond of a second; more of an hour is nobody's wish.
+        guard (1...9).contains(parts[1].utf8.count), let fraction = Int64(parts[1]) else { return nil }
+        let scale = parts[1].utf8.reduce(Int64(1)) { scale, _ in scale * 10 }
+        // Less than 10^9 of the unit's nanoseconds in 10^9 parts: an hour times 10^9 would not fit, so divide what divides.
+        let (high, low) = (unit / scale, unit % scale)
+        return min(product + fraction * high + fraction * low / scale, century)
+    }
 }

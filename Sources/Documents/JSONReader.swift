@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// Where JSON texts become values. A namespace; the work is done by `JSONReader`, which lives for one text.
 package enum JSON {
     /// One RFC 8259 text: a value and nothing after it. Stricter than the RFC's minimum in that a key may stand only once.
     package static func read(_ bytes: [UInt8], limits: DocumentLimits = DocumentLimits()) throws(DocumentFailure) -> Value {

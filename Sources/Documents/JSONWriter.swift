@@ -67,7 +67,12 @@ struct JSONWriter {
 
     mutating func write(quoted text: String) {
         bytes.append(UInt8(ascii: "\""))
-        for scalar in text.unicodeScalars { write(escaping: scalar) }
+        // Nearly every string is plain ASCII and goes out whole.
+        if text.utf8.allSatisfy({ (0x20...0x7e).contains($0) && $0 != 0x22 && $0 != 0x5c }) {
+            bytes += text.utf8
+        } else {
+            for scalar in text.unicodeScalars { write(escaping: scalar) }
+        }
         bytes.append(UInt8(ascii: "\""))
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// Where YAML texts become values, and values YAML. A namespace; the work is done by `YAMLReader` and `YAMLWriter`, each for one text.
 package enum YAML {
     /// The documents of a YAML stream, in order; documents without content are left out. JSON is YAML, so JSON files pass too.
     package static func read(

@@ -16,15 +16,19 @@ struct PeerAuthenticationTranslation {
     private let options: MeshOptions
     private var mesh: Policy?
     private var wide: [String: Policy] = [:]
-    private var narrow: [String: [Policy]] = [:]
+    /// The oldest first.
+    private var narrow: [String: SelectorIndex<Policy>] = [:]
     private(set) var authorizations: [Authorization] = []
 
     init(_ set: ResourceSet, options: MeshOptions) {
         self.options = options
+        var selecting: [Policy] = []
         for policy in set.peerAuthentications.sorted(by: { $0.metadata.isOlder(than: $1.metadata) }) {
             let namespace = policy.metadata.namespace
-            if policy.selects != nil {
-                if namespace != options.rootNamespace { narrow[namespace, default: []].append(policy) }
+            if let labels = policy.selects {
+                guard namespace != options.rootNamespace else { continue }
+                narrow[namespace, default: SelectorIndex()].add(labels, policy)
+                selecting.append(policy)
             } else if namespace == options.rootNamespace {
                 mesh = mesh ?? policy
             } else {
@@ -32,8 +36,7 @@ struct PeerAuthenticationTranslation {
             }
         }
         guard !set.peerAuthentications.isEmpty else { return }
-        authorizations = [staticStrict]
-        for policies in narrow.values { authorizations += policies.compactMap(convert) }
+        authorizations = [staticStrict] + selecting.compactMap(convert)
     }
 
     /// Whether a workload without a policy of its own takes no plaintext.
@@ -47,8 +50,7 @@ struct PeerAuthenticationTranslation {
     func applying(to labels: [String: String], namespace: String) -> [String] {
         let general = "\(options.rootNamespace)/\(Self.staticStrictName)"
         let inherited = isStrict(namespace)
-        let own = narrow[namespace, default: []].first { selector($0.selects ?? [:], matches: labels) }
-        guard let own else { return inherited ? [general] : [] }
+        guard let own = narrow[namespace]?.matching(labels).first else { return inherited ? [general] : [] }
         let isStrict = own.mode == .strict || own.mode == .unset && inherited
         let exceptions = own.ports.values.contains { isStrict ? $0.isOpen : $0 == .strict }
         if exceptions { return ["\(namespace)/\(Self.convertedPrefix)\(own.metadata.name)"] }

@@ -4,7 +4,7 @@
 struct PolicyTranslation {
     private(set) var authorizations: [Authorization] = []
     /// Policies with a selector, by the namespace in which they select; those of the root namespace select everywhere.
-    private var selectors: [String: [(labels: [String: String], key: String)]] = [:]
+    private var selectors: [String: SelectorIndex<String>] = [:]
     private let rootNamespace: String
 
     init(_ set: ResourceSet, options: MeshOptions) {
@@ -21,7 +21,7 @@ struct PolicyTranslation {
             let isRoot = policy.metadata.namespace == options.rootNamespace
             if let labels = policy.selector, !labels.isEmpty {
                 authorization.scope = .workloadSelector
-                selectors[policy.metadata.namespace, default: []].append((labels, authorization.key))
+                selectors[policy.metadata.namespace, default: SelectorIndex()].add(labels, authorization.key)
             } else {
                 authorization.scope = isRoot ? .global : .namespace
             }
@@ -31,9 +31,9 @@ struct PolicyTranslation {
 
     /// The names of the policies that select a workload of this namespace with these labels, sorted.
     func selecting(_ labels: [String: String], namespace: String) -> [String] {
-        var candidates = selectors[namespace, default: []]
-        if namespace != rootNamespace { candidates += selectors[rootNamespace, default: []] }
-        return candidates.filter { selector($0.labels, matches: labels) }.map(\.key).sorted()
+        var keys = selectors[namespace]?.matching(labels) ?? []
+        if namespace != rootNamespace { keys += selectors[rootNamespace]?.matching(labels) ?? [] }
+        return keys.sorted()
     }
 }
 

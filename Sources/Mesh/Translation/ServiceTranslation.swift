@@ -7,7 +7,6 @@ struct ServiceTranslation {
     /// A service as workloads are matched against it.
     struct Selectable {
         let key: String
-        let selector: [String: String]
         let ports: [TargetPort]
     }
 
@@ -25,7 +24,7 @@ struct ServiceTranslation {
     private let options: MeshOptions
     private(set) var all: [Service] = []
     /// Services with a selector, by the namespace in which they select.
-    private(set) var selectable: [String: [Selectable]] = [:]
+    private var selectable: [String: SelectorIndex<Selectable>] = [:]
 
     init(_ set: ResourceSet, options: MeshOptions) {
         self.options = options
@@ -50,8 +49,7 @@ struct ServiceTranslation {
         let ports = resource.ports.map {
             TargetPort(servicePort: $0.port, targetPort: $0.targetPort, name: $0.name, targetName: $0.targetName)
         }
-        selectable[service.namespace, default: []].append(
-            Selectable(key: service.key, selector: resource.selector, ports: ports))
+        selectable[service.namespace, default: SelectorIndex()].add(resource.selector, Selectable(key: service.key, ports: ports))
     }
 
     private mutating func add(_ resource: Resource.ServiceEntry) {
@@ -74,8 +72,8 @@ struct ServiceTranslation {
             if resource.resolution == .none { service.loadBalancing = LoadBalancing(mode: .passthrough, healthPolicy: .allowAll) }
             all.append(service)
             guard let selector = resource.selector, !selector.isEmpty else { continue }
-            selectable[service.namespace, default: []].append(
-                Selectable(key: service.key, selector: selector, ports: Self.targetPorts(resource)))
+            selectable[service.namespace, default: SelectorIndex()].add(
+                selector, Selectable(key: service.key, ports: Self.targetPorts(resource)))
         }
     }
 
@@ -102,7 +100,7 @@ struct ServiceTranslation {
 
     /// The services that select a workload of this namespace with these labels.
     func selecting(_ labels: [String: String], namespace: String) -> [Selectable] {
-        selectable[namespace, default: []].filter { selector($0.selector, matches: labels) }
+        selectable[namespace]?.matching(labels) ?? []
     }
 }
 

@@ -14,8 +14,3 @@ package func translate(_ resources: ResourceSet, options: MeshOptions = MeshOpti
         authorizations: (policies.authorizations + peers.authorizations).sorted { $0.key < $1.key },
         local: workloads.local.sorted { $0.uid < $1.uid })
 }
-
-/// Labels that a resource asks for, against those that a workload has.
-func selector(_ wanted: [String: String], matches labels: [String: String]) -> Bool {
-    wanted.allSatisfy { labels[$0.key] == $0.value }
-}

@@ -65,9 +65,7 @@ struct WorkloadTranslation {
     private mutating func add(_ entry: Resource.ServiceEntry) {
         let metadata = entry.metadata
         let ports = ServiceTranslation.targetPorts(entry)
-        let all = entry.hosts.map {
-            ServiceTranslation.Selectable(key: "\(metadata.namespace)/\($0)", selector: [:], ports: ports)
-        }
+        let all = entry.hosts.map { ServiceTranslation.Selectable(key: "\(metadata.namespace)/\($0)", ports: ports) }
         for endpoint in entry.endpoints { add(endpoint, of: entry, services: all) }
         // Without endpoints the names themselves are what stands behind the service.
         guard entry.endpoints.isEmpty, entry.selector == nil, entry.resolution == .dns || entry.resolution == .dnsRoundRobin
