@@ -20,8 +20,9 @@ package struct ReadinessState: Sendable {
         if !waiting.contains(item) { waiting.append(item) }
     }
 
-    /// The answer to `GET /healthz/ready`. 503 where ztunnel says 500: load balancers and people read it as "not now".
+    /// The answer to `GET /healthz/ready`, without an end of line. 503 where ztunnel says 500: load balancers and people read it
+    /// as "not now".
     package var response: (status: Int, body: String) {
-        isReady ? (200, "ready\n") : (503, "not ready, pending: \(waiting.joined(separator: ", "))\n")
+        isReady ? (200, "ready") : (503, "not ready, pending: \(waiting.joined(separator: ", "))")
     }
 }

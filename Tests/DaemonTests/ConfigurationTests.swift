@@ -216,7 +216,8 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
     @Test func `docs/configuration.md is what the table says`() throws {
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let page = String(decoding: try File.read("/\(root)/docs/configuration.md", limit: 1 << 20), as: UTF8.self)
-        #expect(page == ConfigurationReference.markdown, "write it anew: warren reference configuration > docs/configuration.md")
+        let isSame = page == ConfigurationReference.markdown
+        #expect(isSame, "write it anew: warren reference configuration > docs/configuration.md")
         for setting in DaemonConfiguration.settings { #expect(page.contains("| `\(setting.path)` |")) }
     }
 }

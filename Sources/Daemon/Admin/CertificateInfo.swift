@@ -38,12 +38,12 @@ package struct CertificateInfo: Sendable {
             self.pem = pem
         }
 
-        var document: Value { document(serial: serial) }
+        var document: Value { document(serial: serial, pem: pem) }
 
-        /// As a ztunnel tells it: the serial number is decimal.
-        var dump: Value { document(serial: decimal(hexadecimal: serial)) }
+        /// As a ztunnel tells it: the serial number is decimal, PEM is in base64.
+        var dump: Value { document(serial: decimal(hexadecimal: serial), pem: base64(Array(pem.utf8))) }
 
-        private func document(serial: String) -> Value {
+        private func document(serial: String, pem: String) -> Value {
             .object([
                 ("pem", .string(pem)), ("serialNumber", .string(serial)), ("validFrom", .string(notBefore.description)),
                 ("expirationTime", .string(notAfter.description)),
@@ -106,4 +106,18 @@ func decimal(hexadecimal: String) -> String {
         }
     }
     return hexadecimal.isEmpty ? "" : String(decoding: digits.reversed().map { $0 + 0x30 }, as: UTF8.self)
+}
+
+/// RFC 4648 §4, padded.
+func base64(_ bytes: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+        let group = bytes[start..<min(start + 3, bytes.count)]
+        let word = group.reduce(0) { $0 << 8 | Int($1) } << ((3 - group.count) * 8)
+        for index in 0..<4 {
+            text.append(index <= group.count ? alphabet[word >> (18 - index * 6) & 63] : UInt8(ascii: "="))
+        }
+    }
+    return String(decoding: text, as: UTF8.self)
 }

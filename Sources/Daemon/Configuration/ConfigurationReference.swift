@@ -10,9 +10,9 @@ package enum ConfigurationReference {
     private static let introduction = """
         # Configuration of warrend
 
-        `warrend` reads \(DaemonConfiguration.standardPath), or the file that `--config` names, at start and again on SIGHUP. Every
-        setting has a default, so an empty file is a configuration. An unknown key or a value of the wrong kind is an error that
-        names line, field and remedy, and leaves the running configuration as it is. `warren check` reads the file too.
+        `warrend` reads \(DaemonConfiguration.standardPath), or the file that `--config` names. Every setting has a default, so an
+        empty file is a configuration. An unknown key or a value of the wrong kind is an error that names line, field and remedy;
+        `warrend check-config` and `warren check` find it before a restart does.
 
         Settings of a section are nested; `timeouts.connect` stands in the file as
 
@@ -21,11 +21,10 @@ package enum ConfigurationReference {
           connect: 10s
         ```
 
-        Durations are written like `250ms`, `10s`, `5m` or `24h`, sizes like `512`, `64KiB` or `16MiB`. Ports \(Ports.outbound),
-        \(Ports.inboundPlain) and \(Ports.hbone) are no settings: both ends of a tunnel count on them.
+        Durations are written like `250ms`, `10s`, `5m` or `24h`, sizes like `512`, `64KiB` or `16MiB`. The ports
+        \(Ports.outbound), \(Ports.inboundPlain) and \(Ports.hbone) are no settings: both ends of a tunnel count on them.
 
-        What takes effect on SIGHUP: `log`, `timeouts`, `limits`, `tunnel`, `keepalive`, `capture`, `probes` and `sameHost`, for new
-        connections. The others need a restart, which keeps capture in place.
+        The file is read when warrend starts. A restart keeps capture in place; SIGHUP reads the mesh resources again, not this file.
 
         This page is made of the same table as the reader of the file: `warren reference configuration` prints it.
 
@@ -46,8 +45,8 @@ package enum ConfigurationReference {
     }
 
     private static func section(_ section: (name: String, settings: [Setting])) -> String {
-        let head = "## \(section.name)\n\n| setting | default | may be | what it does, and why the default |\n|---|---|---|---|\n"
-        return head + section.settings.map(row).joined()
+        let titles = "| setting | default | may be | what it does, and why the default |\n|---|---|---|---|\n"
+        return "## \(section.name)\n\n" + titles + section.settings.map(row).joined()
     }
 
     private static func row(_ setting: Setting) -> String {

@@ -3,8 +3,7 @@
 package import Documents
 internal import Kernel
 
-/// What /etc/warren/warrend.yaml says: every knob of the daemon with its default. A value, read once at start and again on
-/// SIGHUP.
+/// What /etc/warren/warrend.yaml says: every knob of the daemon with its default. A value, read once at start.
 ///
 /// Each section has its own file, where the reason for a default stands beside its name; docs/configuration.md is made of the
 /// same table.

@@ -55,7 +55,7 @@ struct Table {
         columns[index].colour(cell).map { console.paint(cell, $0) } ?? cell
     }
 
-    /// Runs of digits compare as numbers.
+    /// Runs of digits compare as numbers; what differs only in leading zeros, byte by byte.
     static func precedes(_ a: String, _ b: String) -> Bool {
         var (x, y) = (Array(a.utf8)[...], Array(b.utf8)[...])
         while let first = x.first, let second = y.first {
@@ -71,7 +71,8 @@ struct Table {
                 (x, y) = (x.dropFirst(), y.dropFirst())
             }
         }
-        return x.isEmpty && !y.isEmpty
+        if x.isEmpty && y.isEmpty { return a.utf8.lexicographicallyPrecedes(b.utf8) }
+        return x.isEmpty
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
