@@ -124,6 +124,13 @@ import Testing
         #expect(try only(captured + TestMesh.plain("db-2", "10.0.0.5")).severity == .warning)
         #expect(try only(captured + TestMesh.service("web", "10.0.0.5")).severity == .warning)
         #expect(TestMesh.findings(captured + TestMesh.workload("db-2", "10.0.0.5", spec: ", network: far")) == [])
+        let entry = """
+            apiVersion: networking.istio.io/v1
+            kind: ServiceEntry
+            metadata: {name: old, namespace: shop}
+            spec: {hosts: [a.b], resolution: STATIC, endpoints: [{address: 10.0.0.5}]}
+            """
+        #expect(try only(captured + entry).code == MeshCode.sharedAddress)
     }
 
     @Test func `a resource in a namespace that nobody declared is a warning, a captured one an error`() throws {

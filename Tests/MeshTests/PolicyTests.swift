@@ -155,6 +155,13 @@ import Testing
         #expect(try !empty.judge("db-1", from: "x", namespace: "evil").isAllowed)
     }
 
+    @Test func `the policies that decide about a workload can be listed`() throws {
+        let snapshot = snapshot(
+            TestMesh.policy("a", "{rules: [{}]}"), TestMesh.policy("d", "{action: DENY}"),
+            TestMesh.policy("other", "{selector: {matchLabels: {app: web}}, rules: [{}]}"))
+        #expect(snapshot.policies(applyingTo: try snapshot.id("db-1")).map(\.key) == ["shop/d", "shop/a"])
+    }
+
     @Test func `a dry-run policy of the wire decides nothing`() throws {
         var state = TestMesh.state(TestMesh.namespace + TestMesh.workload("db-1", "10.0.0.5"))
         var policy = Authorization()

@@ -18,4 +18,10 @@ extension MeshSnapshot {
         guard !applied.allow.isEmpty else { return .allowed(by: nil) }
         return .denied(.byNoAllow(policies: applied.allow.map { policies[Int($0)].key }))
     }
+
+    /// The policies that decide about a destination, DENY before ALLOW, for those who want to see them.
+    package func policies(applyingTo destination: WorkloadID) -> [CompiledPolicy] {
+        let applied = self[destination].policies
+        return (applied.deny + applied.allow).map { policies[Int($0)] }
+    }
 }

@@ -128,6 +128,11 @@ struct SetChecks {
             for prefix in entry.addresses where prefix.length == prefix.address.bitCount {
                 claim(NetworkAddress(network: options.network, address: prefix.address), holder, &holders)
             }
+            for endpoint in entry.endpoints {
+                guard let ip = endpoint.ip else { continue }
+                let network = endpoint.network(labels: endpoint.labels, options)
+                claim(NetworkAddress(network: network, address: ip), holder, &holders)
+            }
         }
     }
 
