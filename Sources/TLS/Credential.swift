@@ -38,6 +38,9 @@ package final class Credential: Sendable {
         serial = leaf.serial
     }
 
+    /// Whether the root that vouched for a peer is still one of ours (I09).
+    package func trusts(_ peer: PeerCertificate) -> Bool { roots.contains { $0.fingerprint == peer.root } }
+
     private static func identity(of leaf: Certificate) throws(CertificateFailure) -> SPIFFEID {
         guard !leaf.isCA else { throw .identity("the certificate of a workload must not be one of an authority") }
         guard case .found(let names) = leaf.uriNames, names.count == 1, let name = names.first else {

@@ -18,7 +18,8 @@ extension TLSSession {
         if bounds.isExceeded { return .failed(fail(.tooMuch(what: "handshake of more than \(SessionBounds.handshake) bytes"))) }
         switch unsafe SSL_get_error(ssl, result) {
         case SSL_ERROR_WANT_READ:
-            isStarved = true
+            starve()
+            if case .failed(let failure) = phase { return .failed(failure) }
             return .wantsBytes
         case SSL_ERROR_ZERO_RETURN: return .failed(fail(.closedInHandshake))
         default:
@@ -62,6 +63,12 @@ extension TLSSession {
             throw .unexpectedIdentity(
                 identity, expected: names.prefix(4).joined(separator: " or ") + (names.count > 4 ? " …" : ""))
         }
+    }
+
+    /// OpenSSL wants more than there is. It asks only when everything is consumed; if it ever didn't, what is left would be lost.
+    func starve() {
+        isStarved = true
+        if unsafe input.count > 0 { fail(.other(why: "OpenSSL left input unread")) }
     }
 
     /// Remembers the first failure and forgets the input.

@@ -34,7 +34,7 @@ extension TLSSession {
             return
         }
         switch unsafe SSL_get_error(ssl, result) {
-        case SSL_ERROR_WANT_READ: isStarved = true
+        case SSL_ERROR_WANT_READ: starve()
         case SSL_ERROR_ZERO_RETURN:
             // RFC 8446 §6.1: what comes behind is ignored.
             unsafe input = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -61,12 +61,11 @@ extension TLSSession {
         precondition(!isWriteClosed, "write after shutdown")
         guard plaintext.count > 0 else { return nil }
         OpenSSLErrors.clear()
-        renewKeysIfDue(plaintext.count)
+        if let failure = renewKeysIfDue(plaintext.count) { return failure }
         output.reserve(SessionBounds.ciphertext(of: plaintext.count))
         var written = 0
-        guard unsafe SSL_write_ex(ssl, plaintext.baseAddress, plaintext.count, &written) == 1 else {
-            return fail(TLSFailure.takeFromQueue())
-        }
+        let result = unsafe SSL_write_ex(ssl, plaintext.baseAddress, plaintext.count, &written)
+        guard result == 1 else { return failedWrite() }
         precondition(written == plaintext.count, "OpenSSL wrote a part")
         bytesWritten &+= UInt64(written)
         return nil
@@ -81,8 +80,17 @@ extension TLSSession {
         OpenSSLErrors.clear()
     }
 
-    private func renewKeysIfDue(_ count: Int) {
-        guard bounds.writing(count, recordsPerKey: recordsPerKey) else { return }
-        unsafe require(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), "keys can't be renewed")
+    private func renewKeysIfDue(_ count: Int) -> TLSFailure? {
+        guard bounds.writing(count, recordsPerKey: recordsPerKey) else { return nil }
+        return unsafe SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 ? nil : failedWrite()
+    }
+
+    /// Output always has room, so only a peer can stand in the way: OpenSSL writes nothing while a message after the handshake, which no good peer
+    /// cuts in pieces, is half received.
+    private func failedWrite() -> TLSFailure {
+        guard let code = OpenSSLErrors.first, copenssl_error_reason(code) != SSL_R_STILL_IN_INIT else {
+            return fail(.protocolViolation(why: "a message after the handshake came in pieces"))
+        }
+        return fail(TLSFailure.takeFromQueue())
     }
 }

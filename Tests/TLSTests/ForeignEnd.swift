@@ -12,6 +12,8 @@ import TLS
         var maximumVersion = TLS1_3_VERSION
         var ciphersuites = "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"
         var groups = "X25519:P-256"
+        /// The largest record that it makes, in bytes of plaintext.
+        var fragment = 16_384
     }
 
     private let context: OpaquePointer
@@ -31,6 +33,7 @@ import TLS
         _ = unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(options.maximumVersion), nil)
         _ = unsafe SSL_CTX_set_ciphersuites(context, options.ciphersuites)
         _ = unsafe copenssl_ctx_set_groups(context, options.groups)
+        _ = unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_SEND_FRAGMENT, options.fragment, nil)
         unsafe SSL_CTX_set_verify(context, role == .server ? SSL_VERIFY_PEER : SSL_VERIFY_NONE) { _, _ in 1 }
         if let papers = options.papers { unsafe Self.use(papers, in: context) }
         unsafe incoming = BIO_new(BIO_s_mem())
@@ -65,10 +68,14 @@ import TLS
     private static func use(_ papers: Papers, in context: OpaquePointer) {
         let key = unsafe BIO_new_mem_buf(papers.key, Int32(papers.key.count))
         let chain = unsafe BIO_new_mem_buf(papers.chain, Int32(papers.chain.count))
-        unsafe SSL_CTX_use_certificate(context, PEM_read_bio_X509(chain, nil, nil, nil))
-        unsafe SSL_CTX_use_PrivateKey(context, PEM_read_bio_PrivateKey(key, nil, nil, nil))
+        let (leaf, parsed) = unsafe (PEM_read_bio_X509(chain, nil, nil, nil), PEM_read_bio_PrivateKey(key, nil, nil, nil))
+        unsafe SSL_CTX_use_certificate(context, leaf)
+        unsafe SSL_CTX_use_PrivateKey(context, parsed)
+        unsafe X509_free(leaf)
+        unsafe EVP_PKEY_free(parsed)
         while let next = unsafe PEM_read_bio_X509(chain, nil, nil, nil) {
             _ = unsafe copenssl_ctx_add_chain_certificate(context, next)
+            unsafe X509_free(next)
         }
         unsafe BIO_free(key)
         unsafe BIO_free(chain)

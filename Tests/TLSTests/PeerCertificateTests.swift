@@ -129,6 +129,15 @@ import Testing
         #expect(client.alert != nil)
     }
 
+    @Test func `I09 trust in a peer ends when its root leaves the bundle`() throws {
+        let old = try #require(try meet(.server, authority.papers("web")).0.peer)
+        let (ours, next) = (try authority.credential("db"), try TestAuthority())
+        let both = try Credential(
+            key: ours.key, chain: [ours.leaf] + ours.intermediates, roots: ours.roots + next.root.roots)
+        #expect(ours.trusts(old) && both.trusts(old))
+        #expect(try !next.credential("db").trusts(old))
+    }
+
     @Test func `the sentence of a refusal tells what, who and since when`() throws {
         let (server, _) = try meet(.server, BadPapers.expired.papers(authority))
         #expect(server.failure?.description == "the peer's certificate expired 3 h ago (spiffe://cluster.local/ns/shop/sa/web)")

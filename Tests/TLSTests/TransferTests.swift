@@ -97,6 +97,29 @@ import Testing
         #expect(server.failure == .tooMuch(what: "messages after the handshake"))
     }
 
+    @Test(arguments: [true, false])
+    func `a ticket that is cut in pieces is waited for, but not written around`(isWhole: Bool) throws {
+        var options = ForeignEnd.Options()
+        options.papers = try authority.papers("db")
+        options.fragment = 512
+        let server = ForeignEnd(.server, options)
+        let context = try TLSContext(role: .client, credential: authority.credential("web"))
+        let client = OurEnd(
+            TLSSession(connecting: context, expecting: [try TestAuthority.identity("db")], now: TestAuthority.now))
+        client.proceed()
+        while client.peer == nil {
+            server.receive(client.takeOutput())
+            client.receive(server.takeOutput())
+        }
+        server.receive(client.takeOutput())
+        let tickets = server.takeOutput()
+        #expect(tickets.count > 1200)
+        client.receive(isWhole ? tickets : Array(tickets.prefix(5 + 512 + 17)))
+        #expect(client.failure == nil)
+        let failure = client.write([1])
+        #expect(failure == (isWhole ? nil : .protocolViolation(why: "a message after the handshake came in pieces")))
+    }
+
     @Test func `our key is renewed after so many records, and not before`() throws {
         let pair = try Pair(authority)
         pair.client.session.recordsPerKey = 4
