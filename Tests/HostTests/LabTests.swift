@@ -61,13 +61,13 @@ extension HostTests {
             let a = try lab.hosts[0].addWorkload("a")
             let b = try lab.hosts[0].addWorkload("b")
             let server = try b.serve("echo", port: 80)
-            #expect(try a.call("echo", b.address, port: 80)["equal"] == "true")
+            #expect(try a.call("echo", b.address, port: 80).echoed)
             server.stop()
             try lab.hosts[0].remove(b)
             #expect(!lab.hosts[0].exists("/run/netns/b"))
             try b.make()
             let again = try b.serve("echo", port: 80)
-            #expect(try a.call("echo", b.address6, port: 80)["equal"] == "true")
+            #expect(try a.call("echo", b.address6, port: 80).echoed)
             #expect(again.isRunning)
         }
 

@@ -58,7 +58,7 @@ extension HostTests {
             try mesh.start()
             let echo = try db.serve("echo", port: 8080)
             let result = try web.call("echo", db.address, port: 8080, "--bytes", "1000000")
-            #expect(result["equal"] == "true", "\(result)")
+            #expect(result.echoed, "\(result)")
             let tunnels = try mesh.nodes[0].list("tunnels")
             #expect(
                 tunnels.contains {
@@ -77,11 +77,11 @@ extension HostTests {
             let outside = try mesh.lab.outside.serve("source", port: 8080)
             for address in ["127.0.0.1", "::1", web.address, web.address6] {
                 let result = try web.call("echo", address, port: 8080)
-                #expect(result["equal"] == "true", "\(address): \(result)\n\(mesh.accessLog)")
+                #expect(result.echoed, "\(address): \(result)\n\(mesh.accessLog)")
             }
             for address in ["10.96.0.1", "fd96::1"] {
                 let result = try web.call("echo", address, port: 80)
-                #expect(result["equal"] == "true", "its own service \(address): \(result)\n\(mesh.accessLog)")
+                #expect(result.echoed, "its own service \(address): \(result)\n\(mesh.accessLog)")
             }
             for (address, own) in [(mesh.lab.outside.address, web.address), (mesh.lab.outside.address6, web.address6)] {
                 let result = try web.call("receive", address, port: 8080)

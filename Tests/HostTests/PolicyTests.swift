@@ -28,7 +28,7 @@ extension HostTests {
 
             func reaches(_ client: LabWorkload, _ family: Family = .v4, port: Int = 8080) throws -> String {
                 let result = try client.call("echo", server.address(family), port: port)
-                return result["equal"] == "true" ? "yes" : result["end"] ?? "?"
+                return result.echoed ? "yes" : result["end"] ?? "?"
             }
 
             /// Whether the server's host has logged a refusal of a client by a policy.

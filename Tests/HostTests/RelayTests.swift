@@ -112,7 +112,7 @@ extension HostTests {
             let echo = try server.serve("echo", port: 8080)
             let capture = try mesh.lab.capture()
             for family in Family.allCases {
-                #expect(try client.call("echo", server.address(family), port: 8080, "--bytes", "1000000")["equal"] == "true")
+                #expect(try client.call("echo", server.address(family), port: 8080, "--bytes", "1000000").echoed)
             }
             let packets = try capture.finish()
             #expect(!packets.contains { $0.holds("cleartext") })
@@ -139,7 +139,7 @@ extension HostTests {
             for (node, memory) in zip(mesh.nodes, before) {
                 #expect((node.daemon?.residentKiB ?? 0) - memory < 32 << 10, "grew from \(memory) KiB")
             }
-            #expect(try client.call("echo", server.address, port: 8081)["equal"] == "true")
+            #expect(try client.call("echo", server.address, port: 8081).echoed)
             #expect(silent.isRunning && echo.isRunning)
         }
 

@@ -36,7 +36,7 @@ extension HostTests {
             let application = try servers[0].serve("echo", port: 8080)
             for _ in 0..<10 {
                 let result = try client.call("echo", "10.96.0.1", port: 80)
-                #expect(result["equal"] == "true", "\(result)\n\(mesh.accessLog)")
+                #expect(result.echoed, "\(result)\n\(mesh.accessLog)")
             }
             #expect(application.events("accepted").count == 10)
         }

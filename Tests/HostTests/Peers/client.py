@@ -109,6 +109,10 @@ def line(connection, text):
 
 def hold(options):
     stop, held, failed, ended = finished(), [], {}, {}
+
+    def note(how):
+        ended[how] = ended.get(how, 0) + 1
+
     for _ in range(options.count):
         try:
             held.append(dial(options)[0])
@@ -119,19 +123,23 @@ def hold(options):
         for connection in list(held):
             how = line(connection, b"turn %d\n" % turn)
             if how:
-                ended[how] = ended.get(how, 0) + 1
+                note(how)
                 held.remove(connection)
         if turn == 0:
             tcp.tell(event="holding", opened=len(held))
         turn += 1
         if stop.wait(options.pause):
             break
-    alive = len(held)
+    alive = 0
     for connection in held:
-        connection.shutdown(socket.SHUT_WR)
-        how = tcp.receive_all(connection)[2]
-        if how != "fin":
-            ended[how] = ended.get(how, 0) + 1
+        how = line(connection, b"last\n")
+        if not how:
+            connection.shutdown(socket.SHUT_WR)
+            how = tcp.receive_all(connection)[2]
+            if how == "fin":
+                alive += 1
+                continue
+        note(how)
     return dict(alive=alive, failed=failed, ended=ended, turns=turn)
 
 
@@ -200,7 +208,7 @@ def main():
     try:
         result = MODES[options.mode](options)
     except OSError as error:
-        result = dict(end=failure(error), error=str(error))
+        result = dict(end=failure(error), error=str(error), received=0, text="")
     tcp.tell(event="result", **result)
 
 

@@ -40,8 +40,11 @@ package final class LabProcess {
     @discardableResult
     package func stop(_ number: CInt = SIGTERM, seconds: Double = 10) -> Int {
         signal(number)
+        // The wrapper stops when the program is stopped.
+        wrapper.signal(SIGCONT)
         if let status = wrapper.wait(seconds: seconds) { return status }
         signal(SIGKILL)
+        wrapper.signal(SIGKILL)
         return wrapper.wait(seconds: 10) ?? -1
     }
 

@@ -15,6 +15,11 @@ package enum Peer {
     }
 }
 
+extension PeerEvent {
+    /// Of a client's `echo`: all came back unchanged, and then the end.
+    package var echoed: Bool { bool("equal") && self["end"] == "fin" }
+}
+
 extension LabPlace {
     /// Starts a TCP server that listens before this returns.
     package func serve(_ mode: String, port: Int, _ options: String...) throws -> LabProcess {
