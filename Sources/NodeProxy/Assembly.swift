@@ -33,7 +33,7 @@ enum Assembly {
         var threads: [Thread] = []
         for number in 0..<count {
             let mailbox = try Mailbox<WorkerMessage>()
-            let settings = WorkerSettings(configuration, workers: count)
+            let settings = WorkerSettings(configuration, workers: count, descriptors: descriptors)
             let workerLog = logWriter.makeLog(.outbound)
             threads.append(
                 try Thread(name: "loop-\(number)") {
@@ -65,7 +65,7 @@ enum ExitCode {
 
 extension WorkerSettings {
     /// One worker's share of what is configured.
-    init(_ configuration: DaemonConfiguration, workers: Int) {
+    init(_ configuration: DaemonConfiguration, workers: Int, descriptors: Int) {
         self.init()
         let (timeouts, limits) = (configuration.timeouts, configuration.limits)
         tunnel.connectTimeout = timeouts.connect
@@ -85,9 +85,26 @@ extension WorkerSettings {
         connections = max(1, limits.connections / workers)
         connectionsPerWorkload = max(1, limits.workloadConnections / workers)
         splicePipes = limits.splicePipes / workers
+        self.descriptors = max(64, (descriptors - limits.reservedDescriptors - 2 * limits.splicePipes) / workers)
+        handshakes = limits.handshakes
+        tunnel.halfClosedTimeout = timeouts.halfClosed
+        tunnel.streamAge = configuration.tunnel.maxStreamAge
+        tunnel.keepalive = Keepalive(configuration.keepalive)
+        serverHTTP2.limits.resets.burst = limits.resetRate
+        serverHTTP2.limits.resets.perSecond = max(1, limits.resetRate / 10)
         tunnelsOnSameHost = configuration.sameHost == .tunnel
         node = configuration.node
         clientHTTP2.maxHeaderListSize = UInt32(clamping: limits.headerList.bytes)
         serverHTTP2.maxConcurrentStreams = UInt32(clamping: configuration.tunnel.advertisedStreams)
+    }
+}
+
+extension Keepalive {
+    init(_ settings: KeepaliveSettings) {
+        self.init()
+        idle = Int32(clamping: settings.idle.nanoseconds / 1_000_000_000)
+        interval = Int32(clamping: settings.interval.nanoseconds / 1_000_000_000)
+        probes = settings.probes
+        userTimeout = settings.userTimeout
     }
 }

@@ -6,10 +6,15 @@ internal import Kernel
 internal import TLS
 
 /// The CA on this host's disk, and what was issued by it. Blocking (files, signing): run as errands. Immutable.
-struct Authority: Sendable {
+struct Authority: Sendable, Equatable {
     private let authority: CertificateAuthority
     private let settings: IdentitySettings
     private let runDirectory: String
+
+    /// The same signing certificate and the same trusted roots.
+    static func == (a: Authority, b: Authority) -> Bool {
+        a.authority.certificate == b.authority.certificate && a.authority.roots == b.authority.roots
+    }
 
     /// Bytes of a PEM file that is read at most.
     private static let limit = Certificate.maximumFile

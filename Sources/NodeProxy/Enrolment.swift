@@ -50,12 +50,20 @@ final class Enrollee {
     /// Why the certificate wasn't renewed.
     var renewalFailure: String?
     var nextRenewal: Int64 = 0
+    var isRenewing = false
     /// The mesh still has the workload, though uncaptured: its connections may take their time.
     var isInMesh = true
     /// Connections by worker, as far as they answered.
     var census: [Int: Int] = [:]
 
     init(_ plan: EnrolmentPlan) { self.plan = plan }
+
+    /// Also a certificate that isn't valid yet is due: the clock was set back (I11).
+    func isDue(_ now: Int64) -> Bool { !isRenewing && isLate(now) }
+
+    private func isLate(_ now: Int64) -> Bool {
+        nextRenewal <= now || (credential.map { now < $0.credential.notBefore } ?? false)
+    }
 
     /// Rules of ours may be in its namespace.
     var isInPlace: Bool {
@@ -351,10 +359,9 @@ final class Enrolment {
     func renewDue() {
         guard let authority = node.authority else { return }
         let now = WallTime.now().seconds
-        for enrollee in enrollees.values where enrollee.isInPlace && enrollee.nextRenewal <= now {
+        for enrollee in enrollees.values where enrollee.isInPlace && enrollee.isDue(now) {
             let plan = enrollee.plan
-            // Until the answer is here, or half a minute passed without, nobody asks again.
-            enrollee.nextRenewal = now + 30
+            enrollee.isRenewing = true
             node.errand {
                 authority.credential(for: plan.identity, renew: true)
             } then: { node, result in
@@ -363,8 +370,17 @@ final class Enrolment {
         }
     }
 
+    /// The CA changed: every certificate is made anew, and every tunnel on an old one takes no new stream (I09).
+    func renewAll() {
+        for enrollee in enrollees.values { enrollee.nextRenewal = 0 }
+        renewDue()
+    }
+
     private func renewed(_ plan: EnrolmentPlan, _ result: Result<WorkloadCredential, AuthorityFailure>) {
         guard let enrollee = enrollees[plan.uid], enrollee.plan == plan, enrollee.isInPlace else { return }
+        enrollee.isRenewing = false
+        // After a failure half a minute's rest; the old certificate serves while it is valid.
+        enrollee.nextRenewal = WallTime.now().seconds + 30
         switch result {
         case .success(let credential):
             enrollee.credential = credential

@@ -19,6 +19,7 @@ final class InboundConnection: ProxiedConnection {
     }
 
     let workload: WorkerWorkload
+    let descriptors = 2
     private let worker: Worker
     private let target: SocketAddress
     private var state = State.new
@@ -121,7 +122,8 @@ extension InboundConnection: DialWaiter {
     func dialled(_ socket: consuming Descriptor) {
         guard case .dialling = state, let client = client.take() else { return }
         worker.metrics.connected(.application, took: Instant.now().since(began))
-        let relay = SocketRelay(loop: worker.loop, pipes: worker.pipes, client: client, server: socket, owner: self)
+        let relay = SocketRelay(
+            loop: worker.loop, bounds: worker.settings.tunnel, pipes: worker.pipes, client: client, server: socket, owner: self)
         state = .relaying(relay)
         relay.start()
     }

@@ -23,6 +23,7 @@ final class InboundStream: ProxiedConnection {
     }
 
     let workload: WorkerWorkload
+    let descriptors = 1
     private let worker: Worker
     private let owner: InboundTunnel
     private let tunnel: TunnelConnection

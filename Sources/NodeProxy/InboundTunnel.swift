@@ -33,6 +33,13 @@ final class InboundTunnel {
             worker.log.error("refused a tunnel from \(remote): the certificate of \(workload.shared.identity) has expired")
             return
         }
+        guard worker.handshakes < worker.settings.handshakes else {
+            // The peer's connect is taken and closed: it comes again, later than those who are being served.
+            worker.metrics.refused(.handshakes)
+            return
+        }
+        worker.handshakes += 1
+        worker.settings.tunnel.keepalive.apply(to: socket)
         local = socket.localAddress()?.ip
         let tls = TLSSession(accepting: workload.credential.server)
         let tunnel = TunnelConnection(
@@ -49,7 +56,10 @@ final class InboundTunnel {
 }
 
 extension InboundTunnel: TunnelOwner {
-    func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? { nil }
+    func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? {
+        worker.handshakes -= 1
+        return nil
+    }
 
     func tunnelOpened(_ tunnel: TunnelConnection) {
         worker.metrics.handshake(.server, .ok, took: tunnel.handshakeTime ?? .zero)
@@ -61,6 +71,7 @@ extension InboundTunnel: TunnelOwner {
     func tunnelClosed(_ tunnel: TunnelConnection, _ failure: ConnectionFailure?) {
         workload.inboundTunnels[ObjectIdentifier(self)] = nil
         self.tunnel = nil
+        if tunnel.peer == nil { worker.handshakes -= 1 }
         if tunnel.peer == nil || tunnel.handshakeTime == nil {
             worker.metrics.handshake(.server, HandshakeResult(failure), took: Instant.now().since(began))
         } else {

@@ -116,8 +116,21 @@ final class Node {
     }
 
     func reload() {
-        log.info("reading the mesh again")
+        log.info("reading the mesh and the CA again")
         mesh.changed()
+        let configuration = configuration
+        errand {
+            Authority.load(configuration)
+        } then: { node, result in
+            switch result {
+            case .success(let authority):
+                guard authority != node.authority else { break }
+                node.authority = authority
+                node.log.info("the CA changed: every certificate is made anew")
+                node.enrolment.renewAll()
+            case .failure(let failure): node.log.error("the CA as it was goes on: \(failure)")
+            }
+        }
     }
 
     /// Lets what is open finish, within the drain's bound, and ends. Capture stays (I07).

@@ -37,6 +37,8 @@ final class OutboundConnection: ProxiedConnection {
     }
 
     let workload: WorkerWorkload
+    /// In a tunnel it has one, plainly or within the host two. One is counted: what is plain has its own bound in the kernel's ports.
+    let descriptors = 1
     private let worker: Worker
     private let original: SocketAddress
     private var state = State.routing
@@ -425,7 +427,9 @@ extension OutboundConnection: StreamOwner {
 extension OutboundConnection: DialWaiter {
     func dialled(_ socket: consuming Descriptor) {
         guard case .dialling = state, let application = application.take() else { return }
-        let relay = SocketRelay(loop: worker.loop, pipes: worker.pipes, client: application, server: socket, owner: self)
+        let relay = SocketRelay(
+            loop: worker.loop, bounds: worker.settings.tunnel, pipes: worker.pipes, client: application, server: socket,
+            owner: self)
         state = .relaying(relay)
         reached(record.path == .sameHost ? .mutualTLS : .unknown)
         relay.start()

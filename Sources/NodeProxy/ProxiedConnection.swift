@@ -9,6 +9,8 @@ internal import Tunnel
 protocol ProxiedConnection: AnyObject {
     /// The captured workload at this end.
     var workload: WorkerWorkload { get }
+    /// How many descriptors it has, at most.
+    var descriptors: Int { get }
     /// The snapshot changed: is it still allowed?
     func judge()
     /// Ends it: both applications see a reset.

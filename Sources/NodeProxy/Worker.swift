@@ -31,6 +31,9 @@ final class Worker {
     private(set) var connections = Slots<any ProxiedConnection>()
     private(set) lazy var pool = TunnelPool(settings: settings.tunnel, dialer: self)
     private var isShuttingDown = false
+    private var descriptorsInUse = 0
+    /// TLS handshakes under way that peers began.
+    var handshakes = 0
     var random = SystemRandomNumberGenerator()
 
     init(
@@ -192,16 +195,21 @@ extension Worker {
     func limitReached(_ workload: WorkerWorkload) -> RefusalReason? {
         if connections.count >= settings.connections { return .daemonConnections }
         if workload.open >= settings.connectionsPerWorkload { return .workloadConnections }
+        if descriptorsInUse >= settings.descriptors { return .descriptors }
         return nil
     }
 
     func register(_ connection: any ProxiedConnection, path: TrafficPath) -> Token {
         connection.workload.open += 1
+        descriptorsInUse += connection.descriptors
         return connections.insert(connection)
     }
 
     func unregister(_ token: Token) {
-        if let connection = connections.remove(token) { connection.workload.open -= 1 }
+        if let connection = connections.remove(token) {
+            connection.workload.open -= 1
+            descriptorsInUse -= connection.descriptors
+        }
         tellIfIdle()
     }
 
@@ -219,6 +227,7 @@ extension Worker {
     func leavingSocket(_ workload: EnrolledWorkload, _ family: IPAddress.Family) throws(Errno) -> Descriptor {
         let socket = try makeSocket(in: workload, family)
         try socket.setMark(HBONE.leavingMark)
+        settings.tunnel.keepalive.apply(to: socket)
         return socket
     }
 

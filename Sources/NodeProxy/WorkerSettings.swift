@@ -16,6 +16,10 @@ struct WorkerSettings: Sendable {
     /// Connections of this worker, and of one workload on this worker.
     var connections = 100_000
     var connectionsPerWorkload = 50_000
+    /// Descriptors that connections may use; what the daemon has beyond is kept for tunnels, admin, logs and accepting.
+    var descriptors = 16_000
+    /// TLS handshakes under way that peers began; further ones are closed unheard, and their peers come again.
+    var handshakes = 1000
     /// Two for each direction that is being spliced; beyond, bytes are copied.
     var splicePipes = 64
     /// Two workloads of one host speak through a tunnel all the same.

@@ -22,12 +22,18 @@ package final class SocketRelay {
     private let server: RelaySocket
     private var toServer = RelayDirection()
     private var toClient = RelayDirection()
+    private let bounds: TunnelBounds
+    private var patience: RelayPatience?
 
     /// - Parameters:
     ///   - client: the side that connected; must close with a reset (`setResetOnClose`) until now.
     ///   - server: the side that we connected to, likewise.
-    package init(loop: Loop, pipes: PipePool, client: consuming Descriptor, server: consuming Descriptor, owner: any RelayOwner) {
+    package init(
+        loop: Loop, bounds: TunnelBounds, pipes: PipePool, client: consuming Descriptor, server: consuming Descriptor,
+        owner: any RelayOwner
+    ) {
         self.loop = loop
+        self.bounds = bounds
         self.pipes = pipes
         self.owner = owner
         self.client = RelaySocket(client, name: "client")
@@ -46,6 +52,7 @@ package final class SocketRelay {
     package func start() {
         client.relay = self
         server.relay = self
+        patience = RelayPatience(self, loop: loop, bounds: bounds)
         do throws(Errno) {
             try client.watch(on: loop)
             try server.watch(on: loop)
@@ -90,12 +97,15 @@ package final class SocketRelay {
             end(nil)
             return
         }
+        if toServer.sourceEnded || toClient.sourceEnded { patience?.halfClosed() }
         client.want(reading: !toServer.sourceEnded && !toServer.isBlocked, writing: toClient.isBlocked, on: loop)
         server.want(reading: !toClient.sourceEnded && !toClient.isBlocked, writing: toServer.isBlocked, on: loop)
     }
 
     private func end(_ failure: ConnectionFailure?) {
         guard let owner = owner.take() else { return }
+        patience?.end()
+        patience = nil
         toServer.close(pipes: pipes)
         toClient.close(pipes: pipes)
         client.close(on: loop, clean: failure == nil)

@@ -57,6 +57,7 @@ package final class StreamRelay {
     private var fromApplication: UInt64 = 0
     private var toApplication: UInt64 = 0
     /// What was lent of the window budget, and what the peer sent since the window last grew.
+    private var patience: RelayPatience?
     private var grown = 0
     private var sinceGrowth = 0
 
@@ -85,6 +86,7 @@ package final class StreamRelay {
     package func begin(_ socket: consuming Descriptor) {
         guard state == .waiting else { return }
         state = .relaying
+        patience = RelayPatience(self, loop: loop, bounds: settings)
         do throws(Errno) {
             token = try loop.watch(socket.number, for: .read, source: self)
         } catch {
@@ -274,6 +276,7 @@ extension StreamRelay {
             applicationTold = true
             socket?.shutdownWriting()
         }
+        if applicationTold || applicationEnded { patience?.halfClosed() }
         if applicationTold && applicationEnded {
             socket?.setResetOnClose(false)
             close()
@@ -291,6 +294,8 @@ extension StreamRelay {
     /// The application sees a reset unless it was said otherwise before.
     private func close() {
         state = .over
+        patience?.end()
+        patience = nil
         if let token = token.take() { loop.unwatch(token) }
         socket = nil
         held.release()
