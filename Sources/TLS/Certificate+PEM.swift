@@ -46,6 +46,7 @@ extension Certificate {
         return try unsafe Certificate(takingOwnership: handle)
     }
 
+    /// One PEM block.
     package var pem: [UInt8] {
         let target = MemoryBIO()
         unsafe require(PEM_write_bio_X509(target.handle, handle), "a certificate couldn't be written")

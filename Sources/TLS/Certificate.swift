@@ -62,6 +62,7 @@ internal import COpenSSL
         try unsafe self.init(takingOwnership: parsed)
     }
 
+    /// The certificate as it was signed.
     package var der: [UInt8] {
         var encoded: UnsafeMutablePointer<UInt8>?
         let count = unsafe i2d_X509(handle, &encoded)
@@ -72,6 +73,7 @@ internal import COpenSSL
 
     /// The distinguished name in the order of RFC 2253: `CN=root,O=cluster.local`; empty for workloads.
     package var subject: String { unsafe Self.text(X509_get_subject_name(handle)) }
+    /// The name of who signed it, in the same form.
     package var issuer: String { unsafe Self.text(X509_get_issuer_name(handle)) }
 
     /// Lower-case hexadecimal digits, at most 40.

@@ -4,6 +4,7 @@ package import Bytes
 
 /// A key and a certificate that sign others, with the chain up to the roots. Immutable. Any thread; signing takes about 50 µs.
 package struct CertificateAuthority: Sendable {
+    /// Signs. Belongs to `certificate`.
     package let key: PrivateKey
     /// The certificate whose key signs.
     package let certificate: Certificate

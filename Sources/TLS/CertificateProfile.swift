@@ -11,6 +11,7 @@ package struct CertificateProfile: Hashable, Sendable {
         case dns([UInt8])
     }
 
+    /// What the key may do (RFC 5280 §4.2.1.3), by OpenSSL's names.
     package enum KeyUsage: String, Hashable, Sendable {
         case digitalSignature
         case keyEncipherment
@@ -18,6 +19,7 @@ package struct CertificateProfile: Hashable, Sendable {
         case cRLSign
     }
 
+    /// Which end of a connection it may be (RFC 5280 §4.2.1.12), by OpenSSL's names.
     package enum Purpose: String, Hashable, Sendable {
         case serverAuth
         case clientAuth
@@ -28,6 +30,7 @@ package struct CertificateProfile: Hashable, Sendable {
     package var commonName: String?
     /// Critical when the subject is empty, as RFC 5280 §4.2.1.6 wants.
     package var alternativeNames: [AlternativeName] = []
+    /// Whether basicConstraints say that it is an authority.
     package var isCA = false
     /// How many further authorities may stand between this one and a leaf; nil for no limit.
     package var pathLength: Int?
@@ -39,6 +42,7 @@ package struct CertificateProfile: Hashable, Sendable {
     package var notBefore: Int64
     package var notAfter: Int64
 
+    /// A profile that says nothing but its dates.
     package init(notBefore: Int64, notAfter: Int64) {
         self.notBefore = notBefore
         self.notAfter = notAfter

@@ -4,12 +4,15 @@ package import Bytes
 
 /// What a workload proves its identity with, and what it trusts: private key, leaf, intermediates and roots. Immutable. Any thread.
 package final class Credential: Sendable {
+    /// The private half of the leaf's key.
     package let key: PrivateKey
+    /// The workload's own certificate.
     package let leaf: Certificate
     /// Sent after the leaf.
     package let intermediates: [Certificate]
     /// Who is trusted to sign peers.
     package let roots: [Certificate]
+    /// Whom the leaf names.
     package let identity: SPIFFEID
     /// The leaf's serial number in hexadecimal digits.
     package let serial: String

@@ -4,6 +4,7 @@ package import Bytes
 
 /// What a verified peer proved.
 package struct PeerCertificate: Hashable, Sendable {
+    /// Who the peer is.
     package let identity: SPIFFEID
     /// Until when all certificates between the peer and our root are valid, in Unix seconds (I09).
     package let notAfter: Int64
@@ -12,6 +13,7 @@ package struct PeerCertificate: Hashable, Sendable {
     /// The root that vouches for it: when it leaves the bundle, so does the trust in this peer (I09).
     package let root: Fingerprint
 
+    /// As a session reports it, or as a test needs it.
     package init(identity: SPIFFEID, notAfter: Int64, serial: String, root: Fingerprint) {
         self.identity = identity
         self.notAfter = notAfter

@@ -4,6 +4,7 @@ internal import COpenSSL
 
 /// A private key, immutable, in memory of OpenSSL. Any thread; freed, and wiped by OpenSSL, with its last reference.
 @safe package final class PrivateKey: Sendable {
+    /// What kind of key is made.
     package enum Algorithm: Sendable {
         /// What SPIFFE and Istio use, and what we make.
         case p256
@@ -63,6 +64,7 @@ internal import COpenSSL
         return target.bytes()
     }
 
+    /// The other half, as a key of its own.
     package var publicKey: PublicKey {
         var encoded: UnsafeMutablePointer<UInt8>?
         let count = unsafe i2d_PUBKEY(handle, &encoded)

@@ -7,7 +7,9 @@ internal import COpenSSL
 ///
 /// Who asks proves with it that it has the key, and nothing else: whether it may have the identity is for the authority to know.
 package struct SigningRequest: Sendable {
+    /// Whose certificate is asked for.
     package let identity: SPIFFEID
+    /// The key that asks: its owner proved to have the private half.
     package let publicKey: PublicKey
 
     /// A request in PEM has 500 bytes; one with RSA 4096 under 3 KiB.

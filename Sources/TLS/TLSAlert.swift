@@ -2,8 +2,10 @@
 
 /// An alert of TLS 1.3 (RFC 8446 §6): its number, and its name from the registry.
 package struct TLSAlert: Hashable, Sendable, CustomStringConvertible {
+    /// As on the wire.
     package let number: UInt8
 
+    /// Any number, also one that no registry knows.
     package init(number: UInt8) { self.number = number }
 
     package static let closeNotify = TLSAlert(number: 0)

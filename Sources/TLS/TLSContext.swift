@@ -9,12 +9,15 @@ internal import COpenSSL
 /// time, which OpenSSL allows as long as nobody changes the context; each session then belongs to one thread. A renewed certificate is a new
 /// context, while sessions of the old one go on with what they began with.
 @safe package final class TLSContext: Sendable {
+    /// Which end its sessions are.
     package enum Role: Sendable {
         case client
         case server
     }
 
+    /// Fixed at creation.
     package let role: Role
+    /// What its sessions show, and whom they trust.
     package let credential: Credential
     /// Whose identities are accepted from peers.
     package let trustDomains: Set<String>

@@ -42,6 +42,7 @@ package enum TLSTransfer: Sendable {
         case failed(TLSFailure)
     }
 
+    /// What the session was made from; kept alive by it.
     package let context: TLSContext
     /// Ciphertext for the peer.
     package let output: OutputBuffer
