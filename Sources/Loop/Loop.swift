@@ -127,7 +127,7 @@ package final class Loop {
             let (word, readiness) = epoll.event(index)
             if let watch = watches[Token(word: word)] { watch.source.ready(readiness) }
         }
-        for (target, tag) in timers.due(now: now) { target.timerFired(tag) }
+        for timer in timers.due(now: now) { if let (target, tag) = timers.take(timer) { target.timerFired(tag) } }
         serveEndsOfTurn()
     }
 

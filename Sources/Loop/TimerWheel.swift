@@ -45,32 +45,32 @@ struct TimerWheel {
     /// The bucket forgets the token when it comes by.
     mutating func cancel(_ token: Token) { entries.remove(token) }
 
-    /// Serves what is due, one target after the other; `fire` may arm and cancel.
-    mutating func due(now: Instant) -> ContiguousArray<(any TimerTarget, UInt32)> {
-        var fired: ContiguousArray<(any TimerTarget, UInt32)> = []
+    /// The timers whose time has come, in the order of their ticks within a round. Each is then taken before it is fired: one that another target
+    /// cancelled meanwhile isn't there any more.
+    mutating func due(now: Instant) -> ContiguousArray<Token> {
+        var due: ContiguousArray<Token> = []
         let current = now.nanoseconds >> Self.tickShift
-        guard current > served else { return fired }
+        guard current > served else { return due }
         // After a long sleep each bucket is looked at once, not once per round.
         let steps = min(current - served, UInt64(Self.bucketCount))
         for tick in (current - steps + 1)...current {
             let bucket = Int(tick % UInt64(Self.bucketCount))
-            if !buckets[bucket].isEmpty { serve(bucket, upTo: current, into: &fired) }
+            if !buckets[bucket].isEmpty { serve(bucket, upTo: current, into: &due) }
         }
         served = current
-        return fired
+        return due
     }
 
-    private mutating func serve(_ bucket: Int, upTo current: UInt64, into fired: inout ContiguousArray<(any TimerTarget, UInt32)>)
-    {
+    /// A timer that is due; nil if it was cancelled.
+    mutating func take(_ token: Token) -> (target: any TimerTarget, tag: UInt32)? {
+        entries.remove(token).map { ($0.target, $0.tag) }
+    }
+
+    private mutating func serve(_ bucket: Int, upTo current: UInt64, into due: inout ContiguousArray<Token>) {
         var kept: ContiguousArray<Token> = []
         for token in buckets[bucket] {
             guard let entry = entries[token] else { continue }
-            if entry.tick <= current {
-                entries.remove(token)
-                fired.append((entry.target, entry.tag))
-            } else {
-                kept.append(token)
-            }
+            if entry.tick <= current { due.append(token) } else { kept.append(token) }
         }
         buckets[bucket] = kept
         if kept.isEmpty { occupied[bucket / 64] &= ~(1 << UInt64(bucket % 64)) }
@@ -79,14 +79,20 @@ struct TimerWheel {
     /// How long until a bucket has to be looked at; nil if there is no timer. A bucket may hold only later rounds: then the wake finds nothing due.
     func nextWake(now: Instant) -> Interval? {
         guard entries.count > 0 else { return nil }
-        for step in 1...UInt64(Self.bucketCount) {
-            let bucket = Int((served + step) % UInt64(Self.bucketCount))
-            let word = occupied[bucket / 64]
-            if word == 0 && bucket % 64 == 0 && step + 64 <= UInt64(Self.bucketCount) { continue }
-            if word & (1 << UInt64(bucket % 64)) != 0 {
-                return Instant(nanoseconds: (served + step) << Self.tickShift).since(now)
-            }
+        let next = served + 1
+        let distance = distanceToOccupied(from: Int(next % UInt64(Self.bucketCount)))
+        return Instant(nanoseconds: (next + UInt64(distance)) << Self.tickShift).since(now)
+    }
+
+    /// How far the first bucket in use is from this one, 64 at a time: every turn of the loop asks.
+    private func distanceToOccupied(from start: Int) -> Int {
+        let (first, bit) = (start / 64, start % 64)
+        var word = occupied[first] & (.max << UInt64(bit))
+        // The first word comes again at the end of the round, with what lies before `start`.
+        for step in 0...occupied.count {
+            if word != 0 { return step * 64 + word.trailingZeroBitCount - bit }
+            word = occupied[(first + step + 1) % occupied.count]
         }
-        return Interval(nanoseconds: UInt64(Self.bucketCount) << Self.tickShift)
+        return Self.bucketCount
     }
 }
