@@ -21,6 +21,8 @@ package struct CaptureRouting: Equatable, Sendable {
     /// The table of the route to ourselves, as in Istio.
     package static let table: UInt32 = 100
     private static let escape: UInt32 = 55
+    /// The priority of our last rule.
+    package static let last = escape
 
     /// TCP's number among IP's protocols.
     private static let tcp: UInt8 = 6

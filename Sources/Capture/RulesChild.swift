@@ -20,6 +20,8 @@ package struct RulesChild: Sendable {
     package enum Job: Equatable, Sendable {
         /// Runs the text as one transaction.
         case apply(String)
+        /// Runs the text through the kernel's checks, and changes nothing.
+        case check(String)
         /// Lists a table; empty if it isn't there.
         case list(table: String)
         /// Lists every table.

@@ -17,6 +17,8 @@ struct RulesConversation: ~Copyable {
     private static let pause = Interval.milliseconds(1)
 
     init(program: String, namespaces: [CInt]) throws(Errno) {
+        // A child that ends early leaves a pipe without reader; that is told by the write, not by a signal that ends us.
+        ignoreBrokenPipes()
         let input = try Pipe(size: 64 * 1024)
         let output = try Pipe(size: 64 * 1024)
         let errors = try Pipe(size: 16 * 1024)

@@ -16,6 +16,7 @@ struct RulesMessage: Equatable {
     init(job: RulesChild.Job) {
         switch job {
         case .apply(let text): self.init(word: "apply", body: text)
+        case .check(let text): self.init(word: "check", body: text)
         case .list(let table): self.init(word: "list", body: table)
         case .listAll: self.init(word: "all", body: "")
         }
@@ -25,6 +26,7 @@ struct RulesMessage: Equatable {
     var job: RulesChild.Job? {
         switch word {
         case "apply": .apply(text)
+        case "check": .check(text)
         case "list": .list(table: text)
         case "all": .listAll
         default: nil

@@ -42,6 +42,7 @@ private func readAll(_ input: borrowing Descriptor) -> [UInt8]? {
 private func run(_ job: RulesChild.Job) -> RulesMessage {
     switch job {
     case .apply(let text): return transact(text)
+    case .check(let text): return transact(text, isDryRun: true)
     case .list(let table):
         // Asked for a table that isn't there, nft complains; to us it is an empty one.
         let tables = transact("list tables")
@@ -53,7 +54,7 @@ private func run(_ job: RulesChild.Job) -> RulesMessage {
 }
 
 /// Runs one transaction with a context of its own: its socket belongs to the namespace where it was made.
-private func transact(_ text: String) -> RulesMessage {
+private func transact(_ text: String, isDryRun: Bool = false) -> RulesMessage {
     guard let context = unsafe nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else {
         return RulesMessage(word: "failed", body: "no memory")
     }
@@ -61,6 +62,7 @@ private func transact(_ text: String) -> RulesMessage {
     // Numbers instead of names, no counters, no set elements: what is listed twice reads the same.
     let flags = UInt32(NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_TERSE)
     unsafe nft_ctx_output_set_flags(context, flags)
+    unsafe nft_ctx_set_dry_run(context, isDryRun)
     guard unsafe nft_ctx_buffer_output(context) == 0, unsafe nft_ctx_buffer_error(context) == 0 else {
         return RulesMessage(word: "failed", body: "no memory")
     }

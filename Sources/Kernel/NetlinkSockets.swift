@@ -23,6 +23,13 @@ package struct SocketEntry: Hashable, Sendable {
     package let state: State
     /// SO_MARK, where the kernel tells it.
     package let mark: UInt32?
+
+    package init(local: SocketAddress, remote: SocketAddress, state: State, mark: UInt32?) {
+        self.local = local
+        self.remote = remote
+        self.state = state
+        self.mark = mark
+    }
 }
 
 extension Netlink {

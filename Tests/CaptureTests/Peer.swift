@@ -24,7 +24,7 @@ final class Peer {
     func kill() { program.kill() }
 
     private static let script = #"""
-        import socket, sys, threading, time
+        import encodings.idna, os, socket, sys, threading, time
         TURN = bytes(i ^ 0x5a for i in range(256))
         OUTSIDE, INSIDE = 0x539, 0x111
         held, accepted, leaks = {}, [], [0]
@@ -118,7 +118,8 @@ final class Peer {
             def handle(c, host, port):
                 me = plain(c.getsockname()[0])
                 raw = c.getsockopt(41, 80, 28) if ':' in me else c.getsockopt(0, 80, 16)
-                accepted.append(f'{name} {host} to {me} {int.from_bytes(raw[2:4], "big")}')
+                to = socket.inet_ntop(socket.AF_INET6, raw[8:24]) if ':' in me else socket.inet_ntop(socket.AF_INET, raw[4:8])
+                accepted.append(f'{name} {host} to {to} {int.from_bytes(raw[2:4], "big")}')
             return handle
 
         def sniff(device):
@@ -177,6 +178,7 @@ final class Peer {
             return (got.translate(TURN) if turn else got).decode() or 'nothing'
 
         def command(word, *a):
+            if word == 'become': os.setuid(int(a[0])); return 'ok'
             if word == 'serve': serve(listener(int(a[0])), application); return 'ok'
             if word == 'serve-turned': serve(listener(int(a[0])), turned); return 'ok'
             if word == 'proxy':
@@ -195,7 +197,7 @@ final class Peer {
             if word == 'calm': return calm(*a)
             if word == 'dial': return dial(*a)
             if word == 'transparent':
-                s = make(a[1], INSIDE, a[3], int(a[4])); s.connect((a[1], int(a[2]))); held[a[0]] = s; return 'open'
+                s = make(a[1], INSIDE, a[3], int(a[4])); s.settimeout(1); s.connect((a[1], int(a[2]))); held[a[0]] = s; return 'open'
             if word == 'port': return str(held[a[0]].getsockname()[1])
             if word == 'echo': return echo(a[0], 'SECRET ' + a[0], False)
             if word == 'say': return echo(a[0], 'SECRET ' + a[0], False, hears=False)
