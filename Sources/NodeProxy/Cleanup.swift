@@ -13,10 +13,24 @@ enum Cleanup {
             return 77
         }
         let capture = Capture(stateDirectory: "\(configuration.runDirectory)/capture")
-        let report = capture.cleanup()
+        var report = capture.cleanup()
+        removeProbes(&report)
         for line in report.removed { StandardStream.output.write("\(line)\n") }
         for line in report.failures { StandardStream.error.write("warrend: \(line)\n") }
         if report.removed.isEmpty && report.failures.isEmpty { StandardStream.output.write("nothing was left\n") }
         return report.failures.isEmpty ? 0 : 1
+    }
+
+    /// The rules for probes lie in the host's own namespace.
+    private static func removeProbes(_ report: inout CleanupReport) {
+        guard let host = try? NetworkNamespace.current() else { return }
+        do throws(CaptureFailure) {
+            let child = RulesChild()
+            guard try !child.run(.list(table: ProbeRules.table), in: host).isEmpty else { return }
+            _ = try child.run(.apply(ProbeRules.absentText), in: host)
+            report.removed.append("host: removed the table \(ProbeRules.table)")
+        } catch {
+            report.failures.append("host: \(error). \(error.remedy)")
+        }
     }
 }

@@ -28,7 +28,13 @@ final class InboundConnection: ProxiedConnection {
     private var record: Record
     private let began: Instant
 
-    init(_ worker: Worker, _ workload: WorkerWorkload, _ peer: SocketAddress, _ target: SocketAddress) {
+    /// The kernel says that it comes from a process of this host that `probes.allow` names: no policy is asked.
+    private let isProbe: Bool
+
+    init(
+        _ worker: Worker, _ workload: WorkerWorkload, _ peer: SocketAddress, _ target: SocketAddress, isProbe: Bool = false
+    ) {
+        self.isProbe = isProbe
         self.worker = worker
         self.workload = workload
         self.target = target
@@ -55,10 +61,13 @@ final class InboundConnection: ProxiedConnection {
         let service = id.flatMap { snapshot.serviceHint(forInbound: $0, port: target.port) }
         // Who calls in plaintext is known by address only: good enough for a label, never for a decision.
         let source = snapshot.workload(at: record.source.ip, network: workload.shared.network)
-        record.open(on: worker, source: source, destination: id, service: service, security: .unknown)
+        record.open(
+            on: worker, source: source.map { snapshot[$0] }, destination: id.map { snapshot[$0] },
+            service: service.map { snapshot[$0] }, security: .unknown)
     }
 
     private func verdict() -> ConnectionFailure? {
+        if isProbe { return nil }
         guard let id = worker.snapshot.workload(uid: workload.shared.uid) else {
             return ConnectionFailure(.shutdown, "the workload left the mesh")
         }

@@ -83,7 +83,9 @@ final class InboundStream: ProxiedConnection {
         // The address names the workload only if its identity is the one in the certificate.
         let source = snapshot.workload(at: tunnel.remote.ip, network: workload.shared.network)
         let known = source.flatMap { snapshot[$0].identity == record.sourceIdentity ? $0 : nil }
-        record.open(on: worker, source: known, destination: id, service: service, security: .mutualTLS)
+        record.open(
+            on: worker, source: known.map { snapshot[$0] }, destination: id.map { snapshot[$0] },
+            service: service.map { snapshot[$0] }, security: .mutualTLS)
     }
 
     private func verdict(_ target: SocketAddress) -> ConnectionFailure? {

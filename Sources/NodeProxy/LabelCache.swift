@@ -4,25 +4,23 @@ internal import Bytes
 internal import Mesh
 internal import Telemetry
 
-/// What metrics call the workloads and services of one snapshot, worked out when first needed. Owned by one worker.
+/// What metrics call workloads and services, worked out when first needed and dropped with the snapshot. Workloads are known by their object: the
+/// places of a snapshot mean something else in the next. Owned by one worker.
 final class LabelCache {
-    private let snapshot: MeshSnapshot
-    private var peers: [WorkloadID: PeerLabels] = [:]
-    private var services: [ServiceID: ServiceLabels] = [:]
+    private var peers: [ObjectIdentifier: (MeshWorkload, PeerLabels)] = [:]
+    private var services: [ObjectIdentifier: (MeshService, ServiceLabels)] = [:]
 
-    init(_ snapshot: MeshSnapshot) { self.snapshot = snapshot }
-
-    func peer(_ id: WorkloadID?) -> PeerLabels {
-        guard let id else { return .unknown }
-        if let labels = peers[id] { return labels }
-        let workload = snapshot[id].workload
+    func peer(_ source: MeshWorkload?) -> PeerLabels {
+        guard let source else { return .unknown }
+        if let (_, labels) = peers[ObjectIdentifier(source)] { return labels }
+        let workload = source.workload
         let labels = PeerLabels(
             workload: workload.workloadName, canonicalService: workload.canonicalName,
             canonicalRevision: workload.canonicalRevision,
-            namespace: workload.namespace, principal: snapshot[id].identity?.description, app: workload.canonicalName,
+            namespace: workload.namespace, principal: source.identity?.description, app: workload.canonicalName,
             version: workload.canonicalRevision, cluster: workload.clusterID, region: workload.locality?.region,
             zone: workload.locality?.zone)
-        peers[id] = labels
+        peers[ObjectIdentifier(source)] = (source, labels)
         return labels
     }
 
@@ -32,12 +30,12 @@ final class LabelCache {
         return PeerLabels(namespace: identity.namespace, principal: identity.description)
     }
 
-    func service(_ id: ServiceID?) -> ServiceLabels {
-        guard let id else { return .unknown }
-        if let labels = services[id] { return labels }
-        let service = snapshot[id].service
+    func service(_ source: MeshService?) -> ServiceLabels {
+        guard let source else { return .unknown }
+        if let (_, labels) = services[ObjectIdentifier(source)] { return labels }
+        let service = source.service
         let labels = ServiceLabels(host: service.hostname, namespace: service.namespace, name: service.name)
-        services[id] = labels
+        services[ObjectIdentifier(source)] = (source, labels)
         return labels
     }
 }

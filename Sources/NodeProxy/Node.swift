@@ -24,6 +24,7 @@ final class Node {
     private let inbox: Mailbox<NodeMessage>
     private let errands: Errands
     private(set) lazy var enrolment = Enrolment(node: self)
+    private(set) lazy var probes = ProbeGate(node: self)
     private(set) lazy var mesh = MeshKeeper(node: self)
     private(set) lazy var census = Census(node: self)
     private(set) var authority: Authority?
@@ -104,7 +105,10 @@ final class Node {
         }
         every(configuration.capture.checkInterval) { $0.enrolment.verify() }
         // So that series expire though nobody scrapes, and refused workloads are tried again.
-        every(.seconds(5)) { $0.reconcile() }
+        every(.seconds(5)) { node in
+            node.reconcile()
+            node.probes.update()
+        }
         every(.seconds(30)) { $0.tell(.metrics) }
         loop.run()
         withExtendedLifetime((signals, namespaces)) {}
@@ -163,6 +167,7 @@ final class Node {
 
     /// Ready means: whatever this host has to capture is captured, or refused with a reason.
     func workloadsSettled() {
+        probes.update()
         guard mesh.snapshot != nil else { return }
         let isPreparing = enrolment.enrollees.values.contains { if case .preparing = $0.phase { true } else { false } }
         if !isPreparing, !readiness.isReady {

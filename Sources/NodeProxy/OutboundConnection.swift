@@ -55,8 +55,8 @@ final class OutboundConnection: ProxiedConnection {
 
     private struct Attempt {
         var destination: SocketAddress?
-        var workload: WorkloadID?
-        var service: ServiceID?
+        var workload: MeshWorkload?
+        var service: MeshService?
         /// Set when the destination is a captured workload of this host.
         var local: WorkerWorkload?
         var began = Instant(nanoseconds: 0)
@@ -81,7 +81,7 @@ final class OutboundConnection: ProxiedConnection {
         route()
     }
 
-    private var source: WorkloadID? { worker.snapshot.workload(uid: workload.shared.uid) }
+    private var source: MeshWorkload? { worker.snapshot.workload(uid: workload.shared.uid).map { worker.snapshot[$0] } }
 
     // MARK: - Routing
 
@@ -89,18 +89,24 @@ final class OutboundConnection: ProxiedConnection {
         state = .routing
         attempt = Attempt()
         attempt.began = Instant.now()
-        let route = worker.snapshot.route(to: original, from: source, random: &worker.random, excluding: tried)
+        let route = worker.snapshot.route(to: original, from: source?.id, random: &worker.random, excluding: tried)
         switch route {
         case .refused(.allEndpointsTried): rest()
         case .refused(let refusal): finish(lastFailure ?? ConnectionFailure(.noRoute, refusal.reason))
         case .passthrough(let address): dialPlain(address)
         case .plain(let address, let workload, let service):
-            (attempt.workload, attempt.service) = (workload, service)
+            aim(at: workload, service)
             dialPlain(address)
         case .tunnel(let id, let address, let service, let accepted):
-            (attempt.workload, attempt.service) = (id, service)
+            aim(at: id, service)
             reach(id, address, accepted)
         }
+    }
+
+    /// Keeps what was chosen: its place in this snapshot would mean something else in the next.
+    private func aim(at workload: WorkloadID, _ service: ServiceID?) {
+        attempt.workload = worker.snapshot[workload]
+        attempt.service = service.map { worker.snapshot[$0] }
     }
 
     private func reach(_ id: WorkloadID, _ address: SocketAddress, _ accepted: [SPIFFEID]) {
@@ -143,8 +149,8 @@ final class OutboundConnection: ProxiedConnection {
 
     private func head(for destination: SocketAddress) -> HTTP2RequestHead {
         var headers = HTTPHeaders()
-        if let source { headers.append("baggage", Baggage(worker.snapshot[source].workload).description) }
-        let host = attempt.service.map { worker.snapshot[$0].service.hostname }
+        if let source { headers.append("baggage", Baggage(source.workload).description) }
+        let host = attempt.service?.service.hostname
         headers.append("forwarded", Forwarded(source: record.source, host: host).description)
         let trace = TraceContext.make(random: &worker.random)
         record.trace = trace.traceID
@@ -186,7 +192,7 @@ final class OutboundConnection: ProxiedConnection {
         arrival.path = .sameHost
         arrival.sourceIdentity = workload.shared.identity
         arrival.destinationIdentity = local.shared.identity
-        arrival.open(on: worker, source: source, destination: id, service: attempt.service, security: .mutualTLS)
+        arrival.open(on: worker, source: source, destination: attempt.workload, service: attempt.service, security: .mutualTLS)
         self.arrival = arrival
         if let denial = judgeArrival(id, address) {
             finish(denial)
@@ -336,7 +342,7 @@ extension OutboundConnection {
         ConnectionInfo(
             id: registration?.number ?? 0, workload: workload.shared.name, direction: .outbound, local: record.source,
             remote: record.destination, target: original.description,
-            service: attempt.service.map { worker.snapshot[$0].service.hostname }, path: record.path,
+            service: attempt.service?.service.hostname, path: record.path,
             localIdentity: record.sourceIdentity?.description, remoteIdentity: record.destinationIdentity?.description,
             received: tally.received, sent: tally.sent, age: worker.loop.now.since(record.began), policy: record.verdict?.policy,
             state: stateWord, loop: worker.number)

@@ -42,26 +42,23 @@ struct Record {
 
     /// Both ends are known as far as they will be: counts the connection as opened. Once.
     mutating func open(
-        on worker: Worker, source: WorkloadID?, destination: WorkloadID?, service: ServiceID?, security: ConnectionSecurity
+        on worker: Worker, source: MeshWorkload?, destination: MeshWorkload?, service: MeshService?, security: ConnectionSecurity
     ) {
         guard series == nil else { return }
-        let snapshot = worker.snapshot
-        if let source {
-            let workload = snapshot[source].workload
+        if let workload = source?.workload {
             (names.sourceWorkload, names.sourceNamespace) = (workload.workloadName, workload.namespace)
             names.sourceCluster = workload.clusterID
         } else {
             names.sourceNamespace = sourceIdentity?.namespace
         }
-        if let destination {
-            let workload = snapshot[destination].workload
+        if let workload = destination?.workload {
             (names.destinationWorkload, names.destinationNamespace) = (workload.workloadName, workload.namespace)
             names.destinationCluster = workload.clusterID
         }
-        names.service = service.map { snapshot[$0].service.hostname }
+        names.service = service?.service.hostname
         let labels = TrafficLabels(
             reporter: direction == .outbound ? .source : .destination,
-            source: source == nil ? worker.labels.peer(sourceIdentity) : worker.labels.peer(source),
+            source: source.map { worker.labels.peer($0) } ?? worker.labels.peer(sourceIdentity),
             destination: worker.labels.peer(destination), service: worker.labels.service(service), security: security)
         series = worker.metrics.open(labels)
         worker.metrics.began(path)

@@ -26,7 +26,7 @@ final class Worker {
     private let home: NetworkNamespace
 
     private(set) var snapshot = MeshSnapshot.empty
-    private(set) var labels = LabelCache(.empty)
+    private(set) var labels = LabelCache()
     private(set) var workloads: [String: WorkerWorkload] = [:]
     private(set) var connections = Slots<any ProxiedConnection>()
     private(set) lazy var pool = TunnelPool(settings: settings.tunnel, dialer: self)
@@ -62,6 +62,7 @@ final class Worker {
         case .drain(let uid, let retiring): drain(uid, retiring: retiring)
         case .resume(let uid): workloads[uid]?.isDraining = false
         case .remove(let uid, let failure): remove(uid, failure)
+        case .probes(let listeners): watch(listeners)
         case .census: node.send(.census(worker: number, open: workloads.mapValues(\.open)))
         case .metrics:
             connections.forEach { _, connection in connection.account() }
@@ -80,7 +81,7 @@ extension Worker {
     private func adopt(_ new: MeshSnapshot) {
         let old = snapshot
         snapshot = new
-        labels = LabelCache(new)
+        labels = LabelCache()
         connections.forEach { _, connection in connection.judge() }
         node.send(.returned(old))
     }
@@ -189,6 +190,29 @@ extension Worker {
             guard let original = socket.originalDestination(peer.ip.family) else { return nil }
             return HBONE.isOwnPort(original.port) ? nil : original
         }
+    }
+
+    private func watch(_ listeners: ProbeListeners) {
+        for family in [IPAddress.Family.v4, .v6] {
+            do throws(Errno) {
+                try ProbeListener(self, listeners, family).start()
+            } catch {
+                log.error("can't watch the probes' listener: \(error)")
+            }
+        }
+    }
+
+    /// A connection that the rules for probes redirected. Whoever calls the port directly has no destination and is refused.
+    func probed(_ accepted: consuming Accepted) {
+        let peer = accepted.peer
+        guard let target = accepted.descriptor.originalDestination(peer.ip.family),
+            let workload = workloads.values.first(where: { $0.shared.addresses.contains(target.ip) }),
+            !HBONE.isOwnPort(target.port)
+        else {
+            metrics.refused(.notRedirected)
+            return
+        }
+        InboundConnection(self, workload, peer, target, isProbe: true).start(accepted.take())
     }
 
     /// The limits are the daemon's, shared evenly between its workers.

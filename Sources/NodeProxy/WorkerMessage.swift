@@ -20,6 +20,8 @@ enum WorkerMessage: Sendable {
     case resume(uid: String)
     /// The workload is gone: everything of it ends with this failure, and its listeners are let go.
     case remove(uid: String, ConnectionFailure)
+    /// Watch the probes' listeners.
+    case probes(ProbeListeners)
     /// How many connections are open, by workload.
     case census
     case metrics
