@@ -153,6 +153,7 @@ extension CaptureRules {
     private static let markOutside = "meta mark set meta mark & \(hex(~Mark.mask)) | \(hex(Mark.outside))"
     private static let unmark = "meta mark set meta mark & \(hex(~Mark.mask))"
     private static let remember = "ct mark set ct mark & \(hex(~Mark.mask)) | \(hex(Mark.outside))"
+    private static let forget = "ct mark set ct mark & \(hex(~Mark.mask))"
     private static let isRemembered = "ct mark & \(hex(Mark.mask)) == \(hex(Mark.outside))"
 
     /// The client's address and a port that we choose may be just those of a plain connection that is redirected: without a zone of its own ours
@@ -199,22 +200,29 @@ extension CaptureRules {
     /// What is to leave by the ordinary routes although the application sends it: connections older than capture, and while
     /// preparing or draining all new ones. All else the application sends is routed to loopback.
     private var leaving: [String] {
-        let always = ["meta l4proto != tcp accept", "\(Self.ours) accept", "\(Self.isRemembered) \(Self.markOutside) accept"]
+        let first = ["meta l4proto != tcp accept", "\(Self.ours) accept"]
+        let free = ["\(Self.isRemembered) \(Self.markOutside) accept"]
         switch phase {
-        case .preparing: return always + ["oif != \"lo\" \(Self.syn) \(Self.remember)"]
-        case .captured: return always + openBeforeRules
-        case .draining: return always + openBeforeRules + ["\(Self.syn) \(Self.remember) \(Self.markOutside)"]
+        case .preparing: return first + free + ["oif != \"lo\" \(Self.syn) \(Self.remember)"]
+        case .captured: return first + forgetting + free + openBefore
+        case .draining: return first + free + forgetting + openBefore + ["\(Self.syn) \(Self.remember) \(Self.markOutside)"]
         }
     }
 
-    /// A SYN with the addresses and ports of an old connection is a new one.
-    private var openBeforeRules: [String] {
-        let (v4, v6) = (tuple("ip"), tuple("ip6"))
-        return [
-            "\(Self.syn) delete @before4 { \(v4) }",
-            "\(Self.syn) delete @before6 { \(v6) }",
-            "\(v4) @before4 \(Self.markOutside) accept",
-            "\(v6) @before6 \(Self.markOutside) accept",
+    /// A SYN with the addresses and ports of an old connection is a new one, even where connection tracking takes it for part of the old one that
+    /// ended unseen.
+    private var forgetting: [String] {
+        let mark = phase == .captured ? ["\(Self.syn) \(Self.isRemembered) \(Self.forget)"] : []
+        return mark + [
+            "\(Self.syn) delete @before4 { \(tuple("ip")) }",
+            "\(Self.syn) delete @before6 { \(tuple("ip6")) }",
+        ]
+    }
+
+    private var openBefore: [String] {
+        [
+            "\(tuple("ip")) @before4 \(Self.markOutside) accept",
+            "\(tuple("ip6")) @before6 \(Self.markOutside) accept",
         ]
     }
 

@@ -24,7 +24,7 @@ final class Peer {
     func kill() { program.kill() }
 
     private static let script = #"""
-        import encodings.idna, os, socket, sys, threading, time
+        import encodings.idna, os, socket, struct, sys, threading, time
         TURN = bytes(i ^ 0x5a for i in range(256))
         OUTSIDE, INSIDE = 0x539, 0x111
         held, accepted, leaks = {}, [], [0]
@@ -198,6 +198,12 @@ final class Peer {
             if word == 'dial': return dial(*a)
             if word == 'transparent':
                 s = make(a[1], INSIDE, a[3], int(a[4])); s.settimeout(1); s.connect((a[1], int(a[2]))); held[a[0]] = s; return 'open'
+            if word == 'bound':
+                s = make(a[1]); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(('', int(a[3]))); s.connect((a[1], int(a[2]))); held[a[0]] = s; return 'open'
+            if word == 'abort':
+                held[a[0]].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+                held.pop(a[0]).close(); return 'ok'
             if word == 'port': return str(held[a[0]].getsockname()[1])
             if word == 'echo': return echo(a[0], 'SECRET ' + a[0], False)
             if word == 'say': return echo(a[0], 'SECRET ' + a[0], False, hears=False)

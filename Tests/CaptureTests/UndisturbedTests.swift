@@ -74,6 +74,32 @@ extension OnTheKernel {
             try free("released")
         }
 
+        /// The set of old connections, and what connection tracking remembers of free ones, must not open a door for new connections.
+        @Test(arguments: Addresses.both)
+        func `I01 a new connection with the addresses and ports of a free one that ended unseen is captured`(_ at: Addresses)
+            throws
+        {
+            let lab = try CapturedLab(isCaptured: false)
+            try lab.world.ask("serve 80")
+            #expect(try lab.application.ask("bound old \(at.service) 80 45000") == "open")
+            try lab.lab.install()
+            try lab.lab.beginRelease()
+            #expect(try lab.application.ask("bound free \(at.service) 80 45001") == "open")
+            try lab.lab.install()
+            #expect(try lab.world.ask("accepted 2") == "\(at.workload) 45000, \(at.workload) 45001")
+            // Their resets never get as far as connection tracking, so to it they are still open.
+            try lab.lab.workload.shell(
+                "nft 'table inet hide { chain a { type filter hook output priority -400; tcp flags rst drop; }; }'")
+            try lab.application.ask("abort old")
+            try lab.application.ask("abort free")
+            try lab.lab.workload.shell("nft delete table inet hide")
+            for port in [45000, 45001] {
+                #expect(try lab.application.ask("bound new\(port) \(at.service) 80 \(port)") == "open")
+                #expect(try lab.application.ask("echo new\(port)") == "ok")
+            }
+            #expect(try lab.daemon.ask("accepted 2").split(separator: ",").count == 2)
+        }
+
         @Test(arguments: Addresses.both)
         func `I02 no request fails while capture comes and goes under traffic`(_ at: Addresses) throws {
             let lab = try CapturedLab(isCaptured: false)
