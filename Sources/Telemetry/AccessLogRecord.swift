@@ -34,7 +34,7 @@ package struct AccessLogRecord: Sendable {
     package var destinationCluster: String?
     /// How the bytes went: `hbone`, `tcp`, `local`.
     package var path: TrafficPath?
-    /// Bytes from the destination to the source, and the other way: seen from the end that logs, as ztunnel counts them.
+    /// What the server sent, and what the client sent: the same at both ends, as Istio counts.
     package var bytesSent: UInt64 = 0
     package var bytesReceived: UInt64 = 0
     package var flag: ResponseFlag = .none
@@ -59,22 +59,30 @@ package struct AccessLogRecord: Sendable {
 }
 
 extension AccessLogRecord {
-    /// The fields that are known, in ztunnel's order.
-    var fields: [(String, LogField.Value)] {
-        let text = { (value: String?) in value.map { LogField.Value.text($0) } }
-        let all: [(String, LogField.Value?)] = [
-            ("src.addr", .text(source.description)), ("src.workload", text(sourceWorkload)),
-            ("src.namespace", text(sourceNamespace)), ("src.identity", text(sourceIdentity)),
-            ("src.cluster", text(sourceCluster)),
-            ("dst.addr", text(destination?.description)), ("dst.hbone_addr", text(hboneAddress)),
-            ("dst.service", text(destinationService)), ("dst.workload", text(destinationWorkload)),
-            ("dst.namespace", text(destinationNamespace)), ("dst.identity", text(destinationIdentity)),
-            ("dst.cluster", text(destinationCluster)),
-            ("direction", .text(direction.rawValue)), ("protocol", text(path?.word)),
-            ("bytes_sent", .number(Int64(clamping: bytesSent))), ("bytes_recv", .number(Int64(clamping: bytesReceived))),
-            ("duration", .text("\(duration.milliseconds)ms")), ("response_flags", .text(flag.word)),
-            ("policy", text(policy)), ("rule", text(rule)), ("trace_id", text(trace)), ("error", text(error)),
-        ]
-        return all.compactMap { name, value in value.map { (name, $0) } }
+    /// Lends the fields that are known, in ztunnel's order.
+    func forEachField(_ body: (StaticString, LogField.Value) -> Void) {
+        func text(_ name: StaticString, _ value: String?) { if let value { body(name, .text(value)) } }
+        text("src.addr", source.description)
+        text("src.workload", sourceWorkload)
+        text("src.namespace", sourceNamespace)
+        text("src.identity", sourceIdentity)
+        text("src.cluster", sourceCluster)
+        text("dst.addr", destination?.description)
+        text("dst.hbone_addr", hboneAddress)
+        text("dst.service", destinationService)
+        text("dst.workload", destinationWorkload)
+        text("dst.namespace", destinationNamespace)
+        text("dst.identity", destinationIdentity)
+        text("dst.cluster", destinationCluster)
+        text("direction", direction.rawValue)
+        text("protocol", path?.word)
+        body("bytes_sent", .number(Int64(clamping: bytesSent)))
+        body("bytes_recv", .number(Int64(clamping: bytesReceived)))
+        text("duration", "\(duration.milliseconds)ms")
+        text("response_flags", flag.word)
+        text("policy", policy)
+        text("rule", rule)
+        text("trace_id", trace)
+        text("error", error)
     }
 }

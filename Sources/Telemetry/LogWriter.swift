@@ -65,21 +65,22 @@ package final class LogWriter: Sendable {
 
     private func run() {
         let sleeper = LogSleeper(waker.counter.descriptor.number)
+        var texts = (daemon: LogText(format), access: LogText(format))
         var told: UInt64 = 0
         while true {
             let last = stopping.load(ordering: .sequentiallyConsistent)
-            let wrote = writeBatch()
-            told = tellDropped(told)
+            let wrote = writeBatch(&texts)
+            told = tellDropped(told, &texts)
             if wrote { continue }
             if last { return }
             waker.willSleep()
-            if !writeBatch() { sleeper.sleep() }
+            if !writeBatch(&texts) { sleeper.sleep() }
             waker.didWake()
         }
     }
 
     /// Writes what waits, at most some hundred records, in the order of their times. False if nothing waited.
-    private func writeBatch() -> Bool {
+    private func writeBatch(_ texts: inout (daemon: LogText, access: LogText)) -> Bool {
         var records: [LogRecord] = []
         for ring in rings.withLock({ $0 }) {
             var taken = 0
@@ -90,29 +91,30 @@ package final class LogWriter: Sendable {
         }
         guard !records.isEmpty else { return false }
         records.sort { $0.time < $1.time }
-        write(records)
+        for record in records {
+            switch record {
+            case .line: texts.daemon.write(record)
+            case .access: texts.access.write(record)
+            }
+        }
+        flush(&texts)
         return true
     }
 
-    private func write(_ records: [LogRecord]) {
-        var (daemon, access): ([UInt8], [UInt8]) = ([], [])
-        for record in records {
-            switch record {
-            case .line: LogText.write(record, format, into: &daemon)
-            case .access: LogText.write(record, format, into: &access)
-            }
-        }
-        if !daemon.isEmpty { sinks.daemon(daemon) }
-        if !access.isEmpty { sinks.access(access) }
-    }
-
-    private func tellDropped(_ told: UInt64) -> UInt64 {
+    private func tellDropped(_ told: UInt64, _ texts: inout (daemon: LogText, access: LogText)) -> UInt64 {
         let total = dropped
         if total != told {
             let message = "\(total - told) log lines were dropped: they came faster than they could be written"
-            write([.line(LogLine(time: .now(), level: .warn, scope: .telemetry, message: message))])
+            texts.daemon.write(.line(LogLine(time: .now(), level: .warn, scope: .telemetry, message: message)))
+            flush(&texts)
         }
         return total
+    }
+
+    private func flush(_ texts: inout (daemon: LogText, access: LogText)) {
+        let (daemon, access) = (texts.daemon.take(), texts.access.take())
+        if !daemon.isEmpty { sinks.daemon(daemon) }
+        if !access.isEmpty { sinks.access(access) }
     }
 }
 
@@ -120,10 +122,13 @@ package final class LogWriter: Sendable {
 private struct LogSleeper: ~Copyable {
     private let epoll: Epoll?
 
-    /// Without descriptors for an epoll instance the thread looks a hundred times a second instead.
-    init(_ number: CInt) {
-        epoll = try? Epoll(capacity: 1)
-        do throws(Errno) { try epoll?.add(number, .read, word: 0) } catch {}
+    /// Without a descriptor for an epoll instance the thread looks a hundred times a second instead.
+    init(_ number: CInt) { epoll = try? Self.watch(number) }
+
+    private static func watch(_ number: CInt) throws(Errno) -> Epoll {
+        let epoll = try Epoll(capacity: 1)
+        try epoll.add(number, .read, word: 0)
+        return epoll
     }
 
     /// Until a ring says that it has something.

@@ -38,8 +38,22 @@ struct TrafficTable {
         var idleSince = Instant(nanoseconds: 0)
     }
 
+    /// What is changed for every chunk of data, apart from the rest so that a change is two additions.
+    private struct Moved {
+        var received: UInt64 = 0
+        var sent: UInt64 = 0
+
+        @inline(__always)
+        mutating func add(_ received: Int, _ sent: Int) {
+            self.received &+= UInt64(clamping: received)
+            self.sent &+= UInt64(clamping: sent)
+        }
+    }
+
     private let maximumSeries: Int
     private var entries: ContiguousArray<Entry?> = []
+    /// By the same places as `entries`.
+    private var moved: ContiguousArray<Moved> = []
     private var places: [TrafficLabels: Int32] = [:]
     private var free: [Int32] = []
     /// Open connections by reporter.
@@ -61,8 +75,7 @@ struct TrafficTable {
 
     @inline(__always)
     mutating func add(received: Int, sent: Int, to series: TrafficSeries) {
-        entries[Int(series.slot)]?.totals.received &+= UInt64(clamping: received)
-        entries[Int(series.slot)]?.totals.sent &+= UInt64(clamping: sent)
+        moved[Int(series.slot)].add(received, sent)
     }
 
     mutating func close(_ series: TrafficSeries, _ flag: ResponseFlag, now: Instant) {
@@ -76,21 +89,28 @@ struct TrafficTable {
     }
 
     /// Every series as it stands.
-    var samples: [TrafficSample] {
-        entries.compactMap { entry in entry.map { TrafficSample(labels: $0.labels, totals: $0.totals) } }
-    }
+    var samples: [TrafficSample] { entries.indices.compactMap(sample) }
 
     /// Takes out the series that had no connection for longer than `idle`.
     mutating func retire(idleSince now: Instant, longerThan idle: Interval) -> [TrafficSample] {
         var retired: [TrafficSample] = []
         for slot in entries.indices {
             guard let entry = entries[slot], entry.connections == 0, now.since(entry.idleSince) > idle else { continue }
-            retired.append(TrafficSample(labels: entry.labels, totals: entry.totals))
+            retired += sample(slot).map { [$0] } ?? []
             entries[slot] = nil
+            moved[slot] = Moved()
             places[entry.labels] = nil
             free.append(Int32(slot))
         }
         return retired
+    }
+
+    private func sample(_ slot: Int) -> TrafficSample? {
+        guard let entry = entries[slot] else { return nil }
+        var totals = entry.totals
+        totals.received = moved[slot].received
+        totals.sent = moved[slot].sent
+        return TrafficSample(labels: entry.labels, totals: totals)
     }
 
     private mutating func place(_ labels: TrafficLabels) -> Int32 {
@@ -102,6 +122,7 @@ struct TrafficTable {
         } else {
             slot = Int32(entries.count)
             entries.append(Entry(labels: labels))
+            moved.append(Moved())
         }
         places[labels] = slot
         return slot

@@ -168,9 +168,9 @@ private func record() -> AccessLogRecord {
 
 @Suite struct LogTextTests {
     private func text(_ record: LogRecord, _ format: LogFormat = .text) -> String {
-        var bytes: [UInt8] = []
-        LogText.write(record, format, into: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
+        var text = LogText(format)
+        text.write(record)
+        return String(decoding: text.take(), as: UTF8.self)
     }
 
     private var full: AccessLogRecord {
@@ -222,6 +222,24 @@ private func record() -> AccessLogRecord {
         #expect(document["src.identity"]?.stringValue == "spiffe://cluster.local/ns/shop/sa/web")
         #expect(document["bytes_sent"]?.integerValue == 5)
         #expect(document["rule"]?.stringValue == "2")
+    }
+
+    @Test func `times are whole though their seconds are remembered`() {
+        var text = LogText(.text)
+        for (seconds, nanoseconds) in [(0, 0), (0, 999_999_999), (1, 5_000_000), (0, 50_000_000), (1_800_000_000, 1)] {
+            text.write(
+                .line(
+                    LogLine(
+                        time: WallTime(seconds: Int64(seconds), nanoseconds: Int64(nanoseconds)), level: .info, scope: .mesh,
+                        message: "")))
+        }
+        let times = String(decoding: text.take(), as: UTF8.self).split(separator: "\n").map { $0.prefix(24) }
+        #expect(
+            times == [
+                "1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.999Z", "1970-01-01T00:00:01.005Z", "1970-01-01T00:00:00.050Z",
+                "2027-01-15T08:00:00.000Z",
+            ])
+        #expect(text.take().isEmpty)
     }
 
     static let hostile = [
