@@ -98,8 +98,12 @@ package final class SocketRelay {
             return
         }
         if toServer.sourceEnded || toClient.sourceEnded { patience?.halfClosed() }
-        client.want(reading: !toServer.sourceEnded && !toServer.isBlocked, writing: toClient.isBlocked, on: loop)
-        server.want(reading: !toClient.sourceEnded && !toClient.isBlocked, writing: toServer.isBlocked, on: loop)
+        do throws(Errno) {
+            try client.want(reading: !toServer.sourceEnded && !toServer.isBlocked, writing: toClient.isBlocked, on: loop)
+            try server.want(reading: !toClient.sourceEnded && !toClient.isBlocked, writing: toServer.isBlocked, on: loop)
+        } catch {
+            end(ConnectionFailure(.limit, "watching a connection: \(error)"))
+        }
     }
 
     private func end(_ failure: ConnectionFailure?) {
@@ -135,16 +139,19 @@ private final class RelaySocket: EventSource {
 
     /// A socket that hung up and from which nothing is wanted is no longer watched: it would be told of without end while the
     /// other side still takes its rest.
-    func want(reading: Bool, writing: Bool, on loop: Loop) {
-        guard let token else { return }
+    func want(reading: Bool, writing: Bool, on loop: Loop) throws(Errno) {
         var wanted: Readiness = []
         if reading { wanted.insert(.read) }
         if writing { wanted.insert(.write) }
-        if wanted.isEmpty && hungUp {
-            loop.unwatch(token)
-            self.token = nil
-        } else {
-            loop.want(wanted, token)
+        if let token {
+            if wanted.isEmpty && hungUp {
+                loop.unwatch(token)
+                self.token = nil
+            } else {
+                loop.want(wanted, token)
+            }
+        } else if !wanted.isEmpty, let number = descriptor?.number {
+            token = try loop.watch(number, for: wanted, source: self)
         }
     }
 

@@ -166,7 +166,8 @@ extension StreamRelay {
         switch transfer {
         case .moved(let count):
             fromApplication &+= UInt64(count)
-            if count < buffer.count { drained() }
+            // After a hang-up no event may come: it is read to its end at once.
+            if count < buffer.count && !hungUp { drained() }
             return .bytes(count)
         case .endOfStream:
             applicationEnded = true
@@ -231,9 +232,16 @@ extension StreamRelay: EventSource {
     }
 
     private func flushHeld() {
-        guard !held.isEmpty else { return }
-        let sent = unsafe held.withBytes { unsafe send($0) }
-        guard state == .relaying else { return }
+        guard !held.isEmpty, socket != nil else { return }
+        let sent: Int
+        do throws(Errno) {
+            // What fails is looked at afterwards: failing forgets the bytes that are being lent here.
+            sent = if case .moved(let count) = try held.send(to: socket!) { count } else { 0 }
+        } catch {
+            fail(ConnectionFailure(.reset, "the application ended the connection: \(error)"))
+            return
+        }
+        toApplication &+= UInt64(sent)
         held.consume(sent)
         if sent > 0 { tunnel?.consumed(stream, sent) }
         finishIfDone()
@@ -254,15 +262,20 @@ extension StreamRelay: EventSource {
 
     /// A socket that hung up and has nothing to take is no longer watched: it would be told of without end.
     private func adjustWant() {
-        guard let token else { return }
         var wanted: Readiness = []
         if !applicationEnded && !isMuted { wanted.insert(.read) }
         if !held.isEmpty { wanted.insert(.write) }
-        if wanted.isEmpty && hungUp {
-            loop.unwatch(token)
-            self.token = nil
-        } else {
-            loop.want(wanted, token)
+        if let token {
+            if wanted.isEmpty && hungUp {
+                loop.unwatch(token)
+                self.token = nil
+            } else {
+                loop.want(wanted, token)
+            }
+        } else if !wanted.isEmpty, let number = socket?.number {
+            do throws(Errno) { token = try loop.watch(number, for: wanted, source: self) } catch {
+                fail(ConnectionFailure(.limit, "watching a connection: \(error)"))
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ package struct TunnelBounds: Sendable {
     /// Streams per tunnel before another is opened: head-of-line blocking in TCP touches no more than these.
     package var streamsPerTunnel = 100
     /// Tunnels of one pair on one loop. One carries a hundred streams at line rate; more help where one core's encryption is the limit.
-    package var tunnelsPerPair = 16
+    package var tunnelsPerPair = 150
     /// How far a stream's window may grow: 4 MiB carried 11 Gbit/s where 256 KiB carried 6.
     package var largestStreamWindow = 4 << 20
     /// What all grown windows of a loop may promise together.

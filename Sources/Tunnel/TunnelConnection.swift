@@ -22,8 +22,8 @@ package protocol TunnelOwner: AnyObject {
 
 /// One HBONE connection, either end: a TCP socket, TLS over it, HTTP/2 in that, and the streams that it carries.
 ///
-///     connecting ──► handshaking ──► settling ──SETTINGS──► open ──goAway──► leaving ──last stream──► closed
-///      (client)          └──────────────┴───────failed───────┴────────────────┴─────────────────────►
+///     connecting ──► handshaking ──► settling ──SETTINGS──► open ──goAway──► leaving ──last stream──► closing ──► closed
+///      (client)          └──────────────┴───────failed───────┴────────────────┴────────────────────────────────►
 ///
 /// Reading: one receive into the loop's ciphertext, decrypted to the loop's plaintext, parsed; stream bytes go straight to the applications.
 /// Writing: once per turn, from the applications' sockets through the loop's stage to ciphertext, one send for all streams. Lives on one loop; its owner
@@ -35,6 +35,8 @@ package final class TunnelConnection {
         case settling
         case open
         case leaving
+        /// The owner was told that it is over; what was said last is on its way, and the peer's end is awaited.
+        case closing
         case closed
     }
 
@@ -144,7 +146,7 @@ package final class TunnelConnection {
             return false
         case .failed(let failure):
             let kind: ConnectionFailure.Kind = failure.isAboutIdentity ? .identity : .tls
-            close(ConnectionFailure(kind, "TLS with \(remote): \(failure)", handshake: failure.reason))
+            end(ConnectionFailure(kind, "TLS with \(remote): \(failure)", handshake: failure.reason), isOrderly: true)
             return false
         case .complete(let peer):
             self.peer = peer
@@ -167,27 +169,35 @@ package final class TunnelConnection {
         setDeadline(nil)
         ticker = loop.arm(settings.pingInterval, self, tag: Tag.tick)
         owner?.tunnelOpened(self)
+        // It went stale while it came up.
+        if isStale, streams == 0 { leave() }
     }
 
     // MARK: - Closing
 
-    /// Says goodbye: open streams finish, no new one begins, then the connection ends.
+    /// Says goodbye: open streams finish, no new one begins, then the connection ends. One that isn't up yet says it when it is.
     package func leave() {
+        isStale = true
         switch state {
-        case .connecting, .handshaking, .settling: close(nil)
         case .open:
             state = .leaving
-            isStale = true
             http.goAway()
             setDeadline(settings.goodbyeTimeout)
             queueTurn()
-        case .leaving, .closed: break
+        case .connecting, .handshaking, .settling, .leaving, .closing, .closed: break
         }
     }
 
     /// Ends the tunnel and every stream in it, now. With a failure the applications see a reset.
-    package func close(_ failure: ConnectionFailure?) {
-        guard state != .closed else { return }
+    package func close(_ failure: ConnectionFailure?) { end(failure, isOrderly: false) }
+
+    /// The owner was told, and nothing more is expected of the tunnel.
+    private var isOver: Bool { state == .closing || state == .closed }
+
+    /// - Parameter isOrderly: what was said last (the end of the last stream, GOAWAY, an alert) must arrive: a close at once would be a reset,
+    ///   which overtakes it.
+    private func end(_ failure: ConnectionFailure?, isOrderly: Bool) {
+        guard !isOver else { return }
         let wasUp = state == .open || state == .leaving || state == .settling
         state = .closed
         isStale = true
@@ -195,15 +205,46 @@ package final class TunnelConnection {
         if let ticker = ticker.take() { loop.cancel(ticker) }
         abandoned = failure ?? ConnectionFailure(.shutdown, "the tunnel to \(remote) was closed")
         if !isInSession { http.abandonStreams(HTTP2Code.cancel) } else { mustAbandon = true }
-        if wasUp, failure == nil { tls.shutdown() }
+        if wasUp, isOrderly || failure == nil { tls.shutdown() }
         sendLastWords()
-        if let token = token.take() { loop.unwatch(token) }
-        socket = nil
+        if isOrderly, token != nil, tls.output.pendingCount == 0 { linger() } else { drop() }
         if !mustAbandon { tellClosed(failure) } else { lastFailure = failure }
     }
 
     /// Alerts and GOAWAYs that stand ready leave if the kernel takes them; nobody waits for that.
     private func sendLastWords() { _ = flush() }
+
+    /// Our end goes out; the peer's is awaited for a while, and whatever it still sends is thrown away.
+    private func linger() {
+        guard let token else { return }
+        state = .closing
+        socket?.setResetOnClose(false)
+        socket?.shutdownWriting()
+        loop.want(.read, token)
+        setDeadline(settings.goodbyeTimeout)
+    }
+
+    private func drop() {
+        state = .closed
+        if let deadline = deadline.take() { loop.cancel(deadline) }
+        if let token = token.take() { loop.unwatch(token) }
+        socket = nil
+    }
+
+    private func discard() {
+        for _ in 0..<4 {
+            let buffer = unsafe loop.ciphertext.bytes
+            do throws(Errno) {
+                guard case .moved = try unsafe socket?.receive(into: buffer) else {
+                    drop()
+                    return
+                }
+            } catch {
+                drop()
+                return
+            }
+        }
+    }
 
     private func tellClosed(_ failure: ConnectionFailure?) {
         if let owner = owner.take() { owner.tunnelClosed(self, failure) }
@@ -231,7 +272,10 @@ extension TunnelConnection {
     package var openStreams: Int { streams }
 
     /// A stream may be opened here now.
-    package var hasRoom: Bool { state == .open && !isStale && streams < settings.streamsPerTunnel && http.canOpenStream }
+    package var hasRoom: Bool { streams < settings.streamsPerTunnel && mayOpen }
+
+    /// The peer would take one more, though we would rather have another tunnel.
+    var mayOpen: Bool { state == .open && !isStale && http.canOpenStream }
 
     /// How many bytes wait for the kernel: a tunnel with a backlog is busy.
     package var backlog: Int { tls.output.pendingCount }
@@ -243,7 +287,7 @@ extension TunnelConnection {
 
     /// Client: sends a CONNECT for the relay. False if there is no room after all.
     package func open(_ relay: StreamRelay, head: HTTP2RequestHead) -> Bool {
-        guard hasRoom else { return false }
+        guard mayOpen else { return false }
         let context = unsafe Unmanaged.passRetained(relay)
         guard let stream = unsafe http.submitRequest(head, context: context.toOpaque()) else {
             unsafe context.release()
@@ -276,10 +320,10 @@ extension TunnelConnection {
         queueTurn()
     }
 
-    /// Server: requests that come from now on are refused so that the client may repeat them elsewhere, and it is told to go.
-    package func retire() {
-        guard state != .closed else { return }
-        isStale = true
+    /// Server: requests that come from now on are refused so that the client may repeat them elsewhere, and it is told to go. For an expired
+    /// certificate; a renewed one says goodbye by `leave`, which takes what is under way.
+    package func expire() {
+        guard !isOver else { return }
         http.refusesStreams = true
         leave()
     }
@@ -290,7 +334,7 @@ extension TunnelConnection {
     }
 
     func consumed(_ stream: Int32, _ count: Int) {
-        guard state != .closed else { return }
+        guard !isOver else { return }
         http.consume(stream, count)
         queueTurn()
     }
@@ -298,13 +342,13 @@ extension TunnelConnection {
     func growWindow(_ stream: Int32, to bytes: Int) { http.growStreamWindow(stream, to: bytes) }
 
     package func reset(_ stream: Int32, _ code: UInt32) {
-        guard state != .closed else { return }
+        guard !isOver else { return }
         http.reset(stream, code)
         queueTurn()
     }
 
     private func queueTurn() {
-        guard !isQueued, state != .closed else { return }
+        guard !isQueued, !isOver else { return }
         isQueued = true
         loop.atEndOfTurn(self)
     }
@@ -316,6 +360,10 @@ extension TunnelConnection: EventSource {
     package func ready(_ readiness: Readiness) {
         if state == .connecting {
             connected()
+            return
+        }
+        if state == .closing {
+            discard()
             return
         }
         if readiness.contains(.write) { queueTurn() }
@@ -339,7 +387,7 @@ extension TunnelConnection: EventSource {
                 bytesReceived &+= UInt64(count)
                 unsafe tls.feed(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 decrypt()
-                if count < buffer.count || state == .closed { return }
+                if count < buffer.count || isOver { return }
             case .endOfStream:
                 peerHungUp()
                 return
@@ -357,7 +405,7 @@ extension TunnelConnection: EventSource {
 
     private func decrypt() {
         if state == .handshaking && !handshake() { return }
-        while state != .closed {
+        while !isOver {
             let buffer = unsafe loop.plaintext.bytes
             switch unsafe tls.read(into: buffer) {
             case .moved(let count): unsafe parse(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
@@ -376,10 +424,10 @@ extension TunnelConnection: EventSource {
         isInSession = true
         let failure = unsafe http.receive(bytes, second: Int(loop.now.nanoseconds / 1_000_000_000))
         leaveSession()
-        guard state != .closed else { return }
+        guard !isOver else { return }
         if let failure {
             write()
-            close(ConnectionFailure(.http2, "HTTP/2 with \(remote): \(failure)"))
+            end(ConnectionFailure(.http2, "HTTP/2 with \(remote): \(failure)"), isOrderly: true)
         } else {
             queueTurn()
         }
@@ -391,12 +439,12 @@ extension TunnelConnection: EventSource {
 extension TunnelConnection: TurnTarget {
     package func endTurn() -> Bool {
         isQueued = false
-        guard state != .closed, state != .connecting else { return false }
+        guard !isOver, state != .connecting else { return false }
         let isMore = write()
-        guard state != .closed else { return false }
-        if state != .handshaking, http.isFinished {
+        guard !isOver else { return false }
+        if state != .handshaking, http.isFinished, tls.output.pendingCount == 0 {
             let failure = http.failure.map { ConnectionFailure(.http2, "HTTP/2 with \(remote): \($0)") }
-            close(failure)
+            end(failure, isOrderly: true)
             return false
         }
         isQueued = isMore
@@ -412,7 +460,7 @@ extension TunnelConnection: TurnTarget {
         var sink = TunnelSink(tunnel: self)
         let end = unsafe http.produce(stage: loop.stage.bytes, sink: &sink)
         leaveSession()
-        guard state != .closed, flush() else { return false }
+        guard !isOver, flush() else { return false }
         if let failure = sink.failure {
             close(ConnectionFailure(.tls, "TLS with \(remote): \(failure)"))
             return false
@@ -459,7 +507,7 @@ private struct TunnelSink: HTTP2Sink {
     var failure: TLSFailure?
 
     mutating func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard failure == nil, tunnel.state != .closed else { return false }
+        guard failure == nil, tunnel.state != .closed, tunnel.state != .closing else { return false }
         failure = unsafe tunnel.encrypt(bytes)
         return failure == nil && tunnel.flush()
     }
@@ -490,8 +538,14 @@ extension TunnelConnection: TimerTarget {
         case .leaving:
             http.finishDrain()
             queueTurn()
+        case .closing: drop()
         case .open, .closed: break
         }
+    }
+
+    /// The client's end decides when a tunnel was idle for too long; a client that never does is told to go in the end.
+    private var idleTimeout: Interval {
+        role == .client ? settings.idleTimeout : Interval(nanoseconds: 2 * settings.idleTimeout.nanoseconds)
     }
 
     /// Once per interval: is the peer there, and is the tunnel of use?
@@ -500,7 +554,7 @@ extension TunnelConnection: TimerTarget {
         let silence = loop.now.since(lastReceived)
         if let pingSent, loop.now.since(pingSent) >= settings.pingTimeout {
             close(ConnectionFailure(.tunnelLost, "\(remote) didn't answer a PING for \(settings.pingTimeout.seconds) s"))
-        } else if role == .client, streams == 0, state == .open, loop.now.since(lastUsed) >= settings.idleTimeout {
+        } else if streams == 0, state == .open, loop.now.since(lastUsed) >= idleTimeout {
             leave()
         } else if pingSent == nil, silence >= settings.pingInterval {
             pingSent = loop.now

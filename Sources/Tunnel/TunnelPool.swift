@@ -100,7 +100,7 @@ package final class TunnelPool {
     }
 
     package func retireAll() {
-        for lane in lanes.values { for tunnel in lane.tunnels + lane.dialling { retire(tunnel) } }
+        for lane in lanes.values { for tunnel in lane.tunnels { retire(tunnel) } }
     }
 
     /// Every tunnel with its pair, for people who look.
@@ -126,7 +126,11 @@ package final class TunnelPool {
 
     /// The tunnel with the fewest streams among those with room: it has the most bandwidth left for one more.
     private func best(_ lane: Lane) -> TunnelConnection? {
-        lane.tunnels.filter(\.hasRoom).min { ($0.backlog > 0 ? 1 : 0, $0.openStreams) < ($1.backlog > 0 ? 1 : 0, $1.openStreams) }
+        choose(lane, \.hasRoom) ?? (mayDial(lane) ? nil : choose(lane, \.mayOpen))
+    }
+
+    private func choose(_ lane: Lane, _ hasRoom: KeyPath<TunnelConnection, Bool>) -> TunnelConnection? {
+        lane.tunnels.filter { $0[keyPath: hasRoom] }.min { ($0.backlog > 0 ? 1 : 0, $0.openStreams) < ($1.backlog > 0 ? 1 : 0, $1.openStreams) }
     }
 
     private func dial(_ key: TunnelKey, _ lane: Lane) {
@@ -156,8 +160,12 @@ package final class TunnelPool {
 
     private func retire(_ tunnel: TunnelConnection) {
         tunnel.isStale = true
+        // One that is coming up is left when it is up: who waits for it then waits for its successor.
         if tunnel.openStreams == 0 { tunnel.leave() }
     }
+
+    /// No stream more on this one: it didn't take the last.
+    package func abandon(_ tunnel: TunnelConnection) { retire(tunnel) }
 
     private func retireExpired(_ lane: Lane, _ wallSeconds: Int64) {
         for tunnel in lane.tunnels where !tunnel.isStale && tunnel.expires <= wallSeconds { retire(tunnel) }
@@ -172,7 +180,6 @@ extension TunnelPool: TunnelOwner {
         lane.dialling.removeAll { $0 === tunnel }
         lane.tunnels.append(tunnel)
         dialer.dialEnded(key, tunnel, nil)
-        if tunnel.isStale { retire(tunnel) }
         serveWaiters(key, lane)
     }
 
@@ -194,13 +201,16 @@ extension TunnelPool: TunnelOwner {
         let wasDialling = lane.dialling.contains { $0 === tunnel }
         lane.dialling.removeAll { $0 === tunnel }
         lane.tunnels.removeAll { $0 === tunnel }
-        if wasDialling {
+        if wasDialling, failure == nil, !lane.waiters.isEmpty, lane.dialling.isEmpty {
+            dial(key, lane)
+        } else if wasDialling {
             let failure = failure ?? ConnectionFailure(.shutdown, "the tunnel to \(key.remote) was given up")
             dialer.dialEnded(key, tunnel, failure)
             if lane.dialling.isEmpty, best(lane) == nil { failWaiters(key, lane, failure) }
         } else if !lane.waiters.isEmpty, lane.dialling.isEmpty {
             dial(key, lane)
         }
-        if lane.tunnels.isEmpty && lane.dialling.isEmpty && lane.waiters.isEmpty { lanes[key] = nil }
+        // Who was told may have begun a lane of the same pair meanwhile.
+        if lane.tunnels.isEmpty && lane.dialling.isEmpty && lane.waiters.isEmpty, lanes[key] === lane { lanes[key] = nil }
     }
 }
