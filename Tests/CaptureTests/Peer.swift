@@ -27,7 +27,7 @@ final class Peer {
         import encodings.idna, os, socket, struct, sys, threading, time
         TURN = bytes(i ^ 0x5a for i in range(256))
         OUTSIDE, INSIDE = 0x539, 0x111
-        held, accepted, leaks = {}, [], [0]
+        held, accepted, conns, leaks = {}, [], [], [0]
 
         def plain(host): return host[7:] if host.startswith('::ffff:') else host
 
@@ -76,6 +76,7 @@ final class Peer {
         finish = threading.Event()
         def application(c, host, port):
             accepted.append(f'{host} {port}')
+            conns.append(c)
             try:
                 while d := c.recv(65536): c.sendall(d)
                 finish.wait()
@@ -201,6 +202,10 @@ final class Peer {
             if word == 'bound':
                 s = make(a[1]); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 s.bind(('', int(a[3]))); s.connect((a[1], int(a[2]))); held[a[0]] = s; return 'open'
+            # What is accepted ends with a reset when this process is killed.
+            if word == 'brittle':
+                for c in conns: c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+                return 'ok'
             if word == 'abort':
                 held[a[0]].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
                 held.pop(a[0]).close(); return 'ok'

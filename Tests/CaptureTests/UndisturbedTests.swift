@@ -87,12 +87,19 @@ extension OnTheKernel {
             #expect(try lab.application.ask("bound free \(at.service) 80 45001") == "open")
             try lab.lab.install()
             #expect(try lab.world.ask("accepted 2") == "\(at.workload) 45000, \(at.workload) 45001")
-            // Their resets never get as far as connection tracking, so to it they are still open.
-            try lab.lab.workload.shell(
-                "nft 'table inet hide { chain a { type filter hook output priority -400; tcp flags rst drop; }; }'")
+            // Both ends are gone, but their resets never got as far as connection tracking: to it they are still open.
+            for hook in ["output", "prerouting"] {
+                let chain = "chain a { type filter hook \(hook) priority -400; tcp flags & rst == rst drop; }"
+                try lab.lab.workload.run("nft", "table inet hide-\(hook) { \(chain); }")
+            }
             try lab.application.ask("abort old")
             try lab.application.ask("abort free")
-            try lab.lab.workload.shell("nft delete table inet hide")
+            try lab.world.ask("brittle")
+            lab.world.kill()
+            try lab.lab.workload.shell("nft delete table inet hide-output; nft delete table inet hide-prerouting")
+            let world = try Peer(in: lab.lab.world)
+            try world.ask("serve 80")
+            try world.ask("serve-turned 15008")
             for port in [45000, 45001] {
                 #expect(try lab.application.ask("bound new\(port) \(at.service) 80 \(port)") == "open")
                 #expect(try lab.application.ask("echo new\(port)") == "ok")
