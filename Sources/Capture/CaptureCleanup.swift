@@ -16,7 +16,10 @@ extension Capture {
     ///
     /// Namespaces are found by the records, below `/run/netns`, and at processes, for a name may be gone while the namespace lives. A
     /// table of ours without a record is removed too; what its settings were before nobody knows then.
-    package func cleanup(names directory: String = "/run/netns", processes: String = "/proc") -> CleanupReport {
+    /// - Parameter kept: names below `/run/netns` whose capture is wanted and stays.
+    package func cleanup(
+        exceptNamed kept: Set<String> = [], names directory: String = "/run/netns", processes: String = "/proc"
+    ) -> CleanupReport {
         var report = CleanupReport()
         let records = CaptureRecord.all(in: stateDirectory)
         let recorded = Set(records.map(\.namespace))
@@ -25,6 +28,7 @@ extension Capture {
             guard let namespace = try? NetworkNamespace(path: path.path, followLink: path.isLink),
                 seen.insert(namespace.identity).inserted
             else { continue }
+            if kept.contains(path.name) { continue }
             let record = records.first { $0.namespace == namespace.identity }
             clean(namespace, record, at: path.name, &report)
         }
