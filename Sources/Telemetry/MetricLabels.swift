@@ -72,8 +72,6 @@ package enum RefusalReason: Int, Sendable, MetricLabel {
     case daemonConnections
     case streams
     case handshakes
-    case headerList
-    case earlyBytes
     case descriptors
     /// No local port was left towards the application (I15).
     case sourcePorts
@@ -88,8 +86,6 @@ package enum RefusalReason: Int, Sendable, MetricLabel {
         case .daemonConnections: "daemon_connections"
         case .streams: "streams"
         case .handshakes: "handshakes"
-        case .headerList: "header_list"
-        case .earlyBytes: "early_bytes"
         case .descriptors: "descriptors"
         case .sourcePorts: "source_ports"
         case .notRedirected: "not_redirected"

@@ -65,7 +65,7 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
         var changed = DaemonConfiguration(node: "n")
         changed.tunnel.maxStreamAge = .minutes(90)
         changed.probes.allow = [.init(caller: .user(7), ports: [80])]
-        changed.limits.earlyBytes = .kibibytes(3)
+        changed.limits.headerList = .kibibytes(3)
         let (again, findings) = DaemonConfiguration.read(changed.document, node: "other")
         #expect(findings.isEmpty)
         #expect(again.document == changed.document)
@@ -188,7 +188,7 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
 @Suite struct SettingTests {
     @Test func `every setting has a meaning and a reason, and stands once`() {
         let settings = DaemonConfiguration.settings
-        #expect(settings.count > 60)
+        #expect(settings.count > 55)
         #expect(Set(settings.map(\.path)).count == settings.count)
         for setting in settings {
             #expect(setting.meaning.hasSuffix(".") && setting.reason.hasSuffix("."), "\(setting.path)")

@@ -31,6 +31,16 @@ import Testing
     }
 }
 
+@Suite struct ConsoleTests {
+    @Test(arguments: [
+        (true, [:], true), (false, [:], false), (true, ["NO_COLOR": "1"], false), (true, ["NO_COLOR": ""], true),
+        (true, ["TERM": "dumb"], false), (true, ["TERM": "xterm"], true),
+    ])
+    func `colours are for terminals, unless NO_COLOR says no`(isTerminal: Bool, environment: [String: String], wanted: Bool) {
+        #expect(Console.wantsColours(isTerminal: isTerminal) { environment[$0] } == wanted)
+    }
+}
+
 @Suite struct TableTests {
     private func console(colours: Bool = false) -> Console {
         Console(isTerminal: colours, hasColours: colours, output: { _ in }, errors: { _ in })

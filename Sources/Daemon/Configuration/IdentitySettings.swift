@@ -22,7 +22,6 @@ package struct IdentitySettings: Sendable {
 
     package var ca = Authority()
     package var lifetime = Interval.hours(24)
-    package var backdate = Interval.minutes(5)
     package var persist = Persistence.run
     package var directory = "/var/lib/warren/identity"
 
@@ -42,9 +41,6 @@ package struct IdentitySettings: Sendable {
             "identity.lifetime", \.identity.lifetime, .seconds(10) ... .hours(24 * 90),
             "How long a workload's certificate is valid; it is renewed at half of that.",
             because: "Istio's default: a stolen key is worth a day, and half a day is left to notice that renewal fails."),
-        .duration(
-            "identity.backdate", \.identity.backdate, .zero ... .hours(1), "How far before now a certificate's validity begins.",
-            because: "Clocks of hosts differ by seconds to minutes; a certificate must be valid at once everywhere (I11)."),
         .choice(
             "identity.persist", \.identity.persist,
             "Where workloads' keys rest besides memory: on tmpfs (`run`), on `disk`, or `never`.",

@@ -9,7 +9,6 @@ package struct TimeoutSettings: Sendable {
     package var http2 = Interval.seconds(10)
     package var connectReply = Interval.seconds(15)
     package var establish = Interval.seconds(30)
-    package var certificate = Interval.seconds(10)
     package var halfClosed = Interval.hours(1)
     package var drain = Interval.seconds(30)
 
@@ -36,10 +35,6 @@ package struct TimeoutSettings: Sendable {
             "timeouts.establish", \.timeouts.establish, .milliseconds(100) ... .hours(1),
             "All attempts together, from the application's connection to the first byte that may pass.",
             because: "Two attempts at two endpoints fit; after half a minute the application is better told."),
-        .duration(
-            "timeouts.certificate", \.timeouts.certificate, .milliseconds(100) ... .minutes(10),
-            "How long a connection waits for its workload's first certificate.",
-            because: "Making one takes milliseconds; past this the authority has a fault that the log names."),
         .duration(
             "timeouts.halfClosed", \.timeouts.halfClosed, .seconds(1) ... .hours(168),
             "How long a connection with one end finished may be silent.",

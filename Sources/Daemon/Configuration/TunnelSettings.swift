@@ -23,7 +23,7 @@ package struct TunnelSettings: Sendable {
             }),
         .optionalDuration(
             "tunnel.maxStreamAge", \.tunnel.maxStreamAge, .seconds(1) ... .hours(24 * 365),
-            "How long a stream may live on a certificate that has expired meanwhile.",
+            "How long a stream may live at all.",
             because: "Databases keep connections for weeks, and no new stream is taken on an expired certificate anyway (I09)."),
         .duration(
             "tunnel.idleRelease", \.tunnel.idleRelease, .seconds(1) ... .hours(24), "How long a tunnel without a stream is kept.",
@@ -43,7 +43,7 @@ package struct TunnelSettings: Sendable {
     ]
 }
 
-/// TCP's own probes on every connection of ours. The reason of each default stands in the table below.
+/// TCP's own probes on connections that leave the host. The reason of each default stands in the table below.
 package struct KeepaliveSettings: Sendable {
     package var idle = Interval.seconds(180)
     package var interval = Interval.seconds(180)

@@ -23,10 +23,13 @@ package final class Console {
     /// The process's own streams.
     package static func standard() -> Console {
         let isTerminal = StandardStream.output.isTerminal
-        let wanted = (environmentVariable("NO_COLOR") ?? "").isEmpty && environmentVariable("TERM") != "dumb"
         return Console(
-            isTerminal: isTerminal, hasColours: isTerminal && wanted, output: StandardStream.output.write,
-            errors: StandardStream.error.write)
+            isTerminal: isTerminal, hasColours: wantsColours(isTerminal: isTerminal, environmentVariable),
+            output: StandardStream.output.write, errors: StandardStream.error.write)
+    }
+
+    static func wantsColours(isTerminal: Bool, _ environment: (String) -> String?) -> Bool {
+        isTerminal && (environment("NO_COLOR") ?? "").isEmpty && environment("TERM") != "dumb"
     }
 
     func print(_ text: String) { output(text) }
