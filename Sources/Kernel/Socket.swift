@@ -15,7 +15,9 @@ package enum Socket {
     }
 
     /// A listener on every address of the namespace, IPv4 and IPv6 on one socket; IPv4 alone where the kernel knows no IPv6.
-    package static func listenEverywhere(port: UInt16, backlog: CInt, mark: UInt32? = nil, isTransparent: Bool = false) throws(Errno) -> Descriptor {
+    package static func listenEverywhere(port: UInt16, backlog: CInt, mark: UInt32? = nil, isTransparent: Bool = false)
+        throws(Errno) -> Descriptor
+    {
         do throws(Errno) {
             return try listen(SocketAddress(.anyV6, port), backlog: backlog, mark: mark, isTransparent: isTransparent)
         } catch {
@@ -101,6 +103,11 @@ extension Descriptor {
             if error == .wouldBlock { return nil }
             throw error
         }
+    }
+
+    /// Turns a listener off without closing it: what waits to be accepted is reset, and the next caller is refused.
+    package borrowing func stopListening() {
+        if shutdown(number, CInt(SHUT_RDWR)) == -1 { Errno.current.trapIfOurs() }
     }
 
     package borrowing func localAddress() -> SocketAddress? {

@@ -98,7 +98,7 @@ struct Authority: Sendable, Equatable {
         else { return nil }
         guard let key = try? PrivateKey(pem: pem), let chain = try? Certificate.chain(pem: pem),
             let credential = try? Credential(key: key, chain: chain, roots: authority.roots), credential.identity == identity,
-            chain.dropFirst().contains(where: { $0 == authority.certificate }) || authority.intermediates.isEmpty
+            credential.leaf.isSigned(by: authority.certificate)
         else { return nil }
         let now = WallTime.now().seconds
         return credential.notBefore <= now && now < Self.renewal(of: credential) ? credential : nil

@@ -14,50 +14,69 @@ enum CapturedNamespace {
     /// Namespace, certificate and listeners. Nothing is redirected yet.
     static func prepare(
         _ plan: EnrolmentPlan, authority: Authority?, stateDirectory: String
-    ) -> Result<PreparedWorkload, EnrolmentRefusal> {
-        do throws(EnrolmentRefusal) {
+    ) -> Result<PreparedWorkload, CaptureRefusal> {
+        do throws(CaptureRefusal) {
             let namespace = try open(plan)
-            guard let authority else { throw EnrolmentRefusal("there is no CA") }
-            let credential: WorkloadCredential
-            switch authority.credential(for: plan.identity, renew: false) {
-            case .success(let issued): credential = issued
-            case .failure(let failure): throw EnrolmentRefusal(failure.description)
-            }
-            let listeners = try listen(in: namespace)
-            let workload = EnrolledWorkload(
-                uid: plan.uid, name: plan.name, identity: plan.identity, addresses: plan.addresses, network: plan.network,
-                namespace: namespace, listeners: listeners)
-            return .success(PreparedWorkload(workload: workload, credential: credential))
+            let credential = try credential(plan, authority)
+            let place = try listen(in: namespace)
+            return .success(PreparedWorkload(workload: EnrolledWorkload(plan, at: place), credential: credential))
         } catch {
             return .failure(error)
         }
     }
 
-    static func install(_ plan: EnrolmentPlan, _ workload: EnrolledWorkload, stateDirectory: String) -> EnrolmentRefusal? {
-        attempt { () throws(CaptureFailure) in
-            try capture(stateDirectory).install(workload.namespace, name: plan.namespaceName, options(plan))
+    /// The workload's resource changed while it is captured: another identity, other addresses, other rules. It stays captured throughout.
+    static func replace(
+        _ plan: EnrolmentPlan, at place: WorkloadPlace, authority: Authority?, stateDirectory: String
+    ) -> Result<PreparedWorkload, CaptureRefusal> {
+        do throws(CaptureRefusal) {
+            let namespace = try open(plan)
+            guard namespace.identity == place.namespace.identity else {
+                throw CaptureRefusal("/run/netns/\(plan.namespaceName) means another namespace now")
+            }
+            let credential = try credential(plan, authority)
+            do throws(CaptureFailure) {
+                try capture(stateDirectory).install(place.namespace, name: plan.namespaceName, options(plan))
+            } catch { throw CaptureRefusal("\(error). \(error.remedy)") }
+            return .success(PreparedWorkload(workload: EnrolledWorkload(plan, at: place), credential: credential))
+        } catch {
+            return .failure(error)
         }
     }
 
-    static func beginRelease(_ plan: EnrolmentPlan, _ workload: EnrolledWorkload, stateDirectory: String) -> EnrolmentRefusal? {
-        attempt { () throws(CaptureFailure) in try capture(stateDirectory).beginRelease(workload.namespace, options(plan)) }
+    private static func credential(_ plan: EnrolmentPlan, _ authority: Authority?) throws(CaptureRefusal) -> WorkloadCredential {
+        guard let authority else { throw CaptureRefusal("there is no CA") }
+        switch authority.credential(for: plan.identity, renew: false) {
+        case .success(let issued): return issued
+        case .failure(let failure): throw CaptureRefusal(failure.description)
+        }
     }
 
-    static func finishRelease(_ plan: EnrolmentPlan, _ workload: EnrolledWorkload, stateDirectory: String) -> EnrolmentRefusal? {
-        attempt { () throws(CaptureFailure) in try capture(stateDirectory).finishRelease(workload.namespace) }
+    static func install(_ plan: EnrolmentPlan, _ workload: EnrolledWorkload, stateDirectory: String) -> CaptureRefusal? {
+        attempt { () throws(CaptureFailure) in
+            try capture(stateDirectory).install(workload.place.namespace, name: plan.namespaceName, options(plan))
+        }
+    }
+
+    static func beginRelease(_ plan: EnrolmentPlan, _ workload: EnrolledWorkload, stateDirectory: String) -> CaptureRefusal? {
+        attempt { () throws(CaptureFailure) in try capture(stateDirectory).beginRelease(workload.place.namespace, options(plan)) }
+    }
+
+    static func finishRelease(_ plan: EnrolmentPlan, _ workload: EnrolledWorkload, stateDirectory: String) -> CaptureRefusal? {
+        attempt { () throws(CaptureFailure) in try capture(stateDirectory).finishRelease(workload.place.namespace) }
     }
 
     /// Puts back what is missing; says what that was.
     static func restore(
         _ plan: EnrolmentPlan, _ workload: EnrolledWorkload, stateDirectory: String
-    ) -> Result<[String], EnrolmentRefusal> {
+    ) -> Result<[String], CaptureRefusal> {
         do throws(CaptureFailure) {
             let capture = capture(stateDirectory)
-            let deviations = try capture.verify(workload.namespace, options(plan))
-            if !deviations.isEmpty { try capture.restore(workload.namespace, name: plan.namespaceName, options(plan)) }
+            let deviations = try capture.verify(workload.place.namespace, options(plan))
+            if !deviations.isEmpty { try capture.restore(workload.place.namespace, name: plan.namespaceName, options(plan)) }
             return .success(deviations.map(\.description))
         } catch {
-            return .failure(EnrolmentRefusal("\(error). \(error.remedy)"))
+            return .failure(CaptureRefusal("\(error). \(error.remedy)"))
         }
     }
 
@@ -71,68 +90,44 @@ enum CapturedNamespace {
         return options
     }
 
-    private static func attempt(_ body: () throws(CaptureFailure) -> Void) -> EnrolmentRefusal? {
+    private static func attempt(_ body: () throws(CaptureFailure) -> Void) -> CaptureRefusal? {
         do throws(CaptureFailure) {
             try body()
             return nil
         } catch {
-            return EnrolmentRefusal("\(error). \(error.remedy)")
+            return CaptureRefusal("\(error). \(error.remedy)")
         }
     }
 
     /// I04: a name below /run/netns, no link, not the host's own namespace, and the workload's addresses are in it.
-    private static func open(_ plan: EnrolmentPlan) throws(EnrolmentRefusal) -> NetworkNamespace {
-        let path = "/run/netns/\(plan.namespaceName)"
-        let namespace: NetworkNamespace
-        let own: NamespaceIdentity
-        do throws(Errno) {
-            namespace = try NetworkNamespace(path: path)
-        } catch {
-            let why = error == .invalidArgument ? "it is no network namespace" : error.description
-            throw EnrolmentRefusal(
-                "\(path): \(why). Make it with `ip netns add \(plan.namespaceName)`, or mend `warren.dev/network-namespace`")
+    private static func open(_ plan: EnrolmentPlan) throws(CaptureRefusal) -> NetworkNamespace {
+        guard !plan.addresses.isEmpty else { throw CaptureRefusal("\(plan.name) has no IP address") }
+        let check: EnrolmentCheck
+        do throws(Errno) { check = try EnrolmentCheck() } catch {
+            throw CaptureRefusal("this host's own network namespace can't be seen: \(error)")
         }
-        do throws(Errno) {
-            own = try NetworkNamespace.current().identity
-        } catch { throw EnrolmentRefusal("this host's own network namespace can't be seen: \(error)") }
-        guard namespace.identity != own else {
-            throw EnrolmentRefusal("\(path) is the host's own network namespace: capturing it would cut off the host itself")
-        }
-        try checkAddresses(plan, in: namespace)
-        return namespace
-    }
-
-    private static func checkAddresses(_ plan: EnrolmentPlan, in namespace: borrowing NetworkNamespace) throws(EnrolmentRefusal) {
-        let local: [IPAddress]
-        do throws(Errno) {
-            let home = try NetworkNamespace.current()
-            local = try namespace.enter(from: home) { () throws(Errno) in
-                var netlink = try Netlink(.route)
-                return try netlink.addresses()
-            }
-        } catch { throw EnrolmentRefusal("the addresses of \(plan.namespaceName) can't be listed: \(error)") }
-        guard !plan.addresses.isEmpty else { throw EnrolmentRefusal("\(plan.name) has no IP address") }
-        for address in plan.addresses where !local.contains(address) {
-            throw EnrolmentRefusal("address \(address) of \(plan.name) is not in network namespace \(plan.namespaceName)")
-        }
+        do throws(EnrolmentCheck.Refusal) {
+            return try check.open(plan.namespaceName, addresses: plan.addresses, taken: [:])
+        } catch { throw CaptureRefusal("\(error). \(error.remedy)") }
     }
 
     /// The listeners in the namespace. What is set on a listener every connection accepted from it inherits: no delay, and a reset as its end
     /// unless it is finished in order (I12).
-    private static func listen(in namespace: borrowing NetworkNamespace) throws(EnrolmentRefusal) -> WorkloadListeners {
+    private static func listen(in namespace: consuming NetworkNamespace) throws(CaptureRefusal) -> WorkloadPlace {
         let home: NetworkNamespace
         do throws(Errno) { home = try NetworkNamespace.current() } catch {
-            throw EnrolmentRefusal("this host's own network namespace can't be seen: \(error)")
+            throw CaptureRefusal("this host's own network namespace can't be seen: \(error)")
         }
-        return try namespace.enter(from: home) { () throws(EnrolmentRefusal) in
-            let outbound = try listener(HBONE.outboundPort, isTransparent: true)
-            let inbound = try listener(HBONE.inboundPort, isTransparent: false)
-            let hbone = try listener(HBONE.port, isTransparent: false)
-            return WorkloadListeners(outbound: outbound, inbound: inbound, hbone: hbone)
+        let make = { (namespace: borrowing NetworkNamespace, port: UInt16, isTransparent: Bool) throws(CaptureRefusal) in
+            try namespace.enter(from: home) { () throws(CaptureRefusal) in try listener(port, isTransparent: isTransparent) }
         }
+        let outbound = try make(namespace, HBONE.outboundPort, true)
+        let inbound = try make(namespace, HBONE.inboundPort, false)
+        let hbone = try make(namespace, HBONE.port, false)
+        return WorkloadPlace(namespace: namespace, outbound: outbound, inbound: inbound, hbone: hbone)
     }
 
-    private static func listener(_ port: UInt16, isTransparent: Bool) throws(EnrolmentRefusal) -> Descriptor {
+    private static func listener(_ port: UInt16, isTransparent: Bool) throws(CaptureRefusal) -> Descriptor {
         do throws(Errno) {
             let socket = try Socket.listenEverywhere(
                 port: port, backlog: backlog, mark: HBONE.leavingMark, isTransparent: isTransparent)
@@ -141,7 +136,7 @@ enum CapturedNamespace {
             return socket
         } catch {
             let advice = error == .addressInUse ? ": something else listens there; `ss -ltnp` inside the namespace says what" : ""
-            throw EnrolmentRefusal("can't listen on port \(port) in the namespace: \(error)\(advice)")
+            throw CaptureRefusal("can't listen on port \(port) in the namespace: \(error)\(advice)")
         }
     }
 }

@@ -4,7 +4,7 @@ internal import Bytes
 internal import Kernel
 internal import TLS
 
-/// A workload of this host whose traffic is captured: what every loop needs of it. Immutable; the last holder closes namespace and listeners.
+/// A workload of this host whose traffic is captured: what every loop needs of it. Immutable.
 final class EnrolledWorkload: Sendable {
     let uid: String
     /// `NAMESPACE/NAME`, for people.
@@ -12,29 +12,42 @@ final class EnrolledWorkload: Sendable {
     let identity: SPIFFEID
     let addresses: [IPAddress]
     let network: String
-    let namespace: NetworkNamespace
-    /// 15001, 15006 and 15008 inside the namespace, watched by all loops.
-    let listeners: WorkloadListeners
+    let place: WorkloadPlace
 
-    init(
-        uid: String, name: String, identity: SPIFFEID, addresses: [IPAddress], network: String,
-        namespace: consuming NetworkNamespace, listeners: consuming WorkloadListeners
-    ) {
-        self.uid = uid
-        self.name = name
-        self.identity = identity
-        self.addresses = addresses
-        self.network = network
-        self.namespace = namespace
-        self.listeners = listeners
+    init(_ plan: EnrolmentPlan, at place: WorkloadPlace) {
+        uid = plan.uid
+        name = plan.name
+        identity = plan.identity
+        addresses = plan.addresses
+        network = plan.network
+        self.place = place
     }
 }
 
-/// The three listening sockets of a captured workload.
-struct WorkloadListeners: ~Copyable, Sendable {
+/// Where a workload is captured: its namespace, and our listeners 15001, 15006 and 15008 in it, which all loops watch. A workload whose resource changes
+/// stays in its place. The last holder closes everything, and so lets the kernel free the namespace.
+final class WorkloadPlace: Sendable {
+    let namespace: NetworkNamespace
     let outbound: Descriptor
     let inbound: Descriptor
     let hbone: Descriptor
+
+    init(
+        namespace: consuming NetworkNamespace, outbound: consuming Descriptor, inbound: consuming Descriptor,
+        hbone: consuming Descriptor
+    ) {
+        self.namespace = namespace
+        self.outbound = outbound
+        self.inbound = inbound
+        self.hbone = hbone
+    }
+
+    /// New connections are refused from now on, those that wait to be accepted too.
+    func stopListening() {
+        outbound.stopListening()
+        inbound.stopListening()
+        hbone.stopListening()
+    }
 }
 
 /// A certificate with its key, ready for both ends of tunnels.

@@ -41,8 +41,14 @@ final class Enrollee {
         case finishing
     }
 
-    let plan: EnrolmentPlan
+    /// Tells the answer to an errand of this enrollee from one to its predecessor's.
+    let number: Int
+    /// What it is captured as.
+    var plan: EnrolmentPlan
     var phase = Phase.preparing
+    /// An errand is changing it from one plan to another, or looking after its rules.
+    var isReplacing = false
+    var isVerifying = false
     var workload: EnrolledWorkload?
     var credential: WorkloadCredential?
     /// Why it wasn't captured when that was last tried.
@@ -56,7 +62,10 @@ final class Enrollee {
     /// Connections by worker, as far as they answered.
     var census: [Int: Int] = [:]
 
-    init(_ plan: EnrolmentPlan) { self.plan = plan }
+    init(_ number: Int, _ plan: EnrolmentPlan) {
+        self.number = number
+        self.plan = plan
+    }
 
     /// Also a certificate that isn't valid yet is due: the clock was set back (I11).
     func isDue(_ now: Int64) -> Bool { !isRenewing && isLate(now) }
@@ -79,13 +88,14 @@ final class Enrolment {
     private let node: Node
     private(set) var enrollees: [String: Enrollee] = [:]
     private var wanted: [String: EnrolmentPlan] = [:]
+    private var numbers = 0
 
     init(node: Node) { self.node = node }
 
     /// The mesh, or the namespaces of this host, changed.
     func reconcile(_ snapshot: MeshSnapshot) {
         wanted = plans(snapshot)
-        for (uid, enrollee) in enrollees where wanted[uid] != enrollee.plan {
+        for (uid, enrollee) in enrollees where wanted[uid]?.namespaceName != enrollee.plan.namespaceName {
             enrollee.isInMesh = snapshot.workload(uid: uid) != nil
             leave(enrollee)
         }
@@ -94,11 +104,13 @@ final class Enrolment {
                 enrol(plan)
                 continue
             }
-            guard enrollee.plan == plan else { continue }
+            guard enrollee.plan.namespaceName == plan.namespaceName else { continue }
+            enrollee.isInMesh = true
             switch enrollee.phase {
-            case .refused: retry(enrollee)
+            case .refused: retry(enrollee, plan)
             case .draining: comeBack(enrollee)
-            case .preparing, .captured, .releasing, .finishing: break
+            case .captured: if enrollee.plan != plan { replace(enrollee, plan) }
+            case .preparing, .releasing, .finishing: break
             }
         }
     }
@@ -121,14 +133,57 @@ final class Enrolment {
     // MARK: - In
 
     private func enrol(_ plan: EnrolmentPlan) {
-        let enrollee = Enrollee(plan)
+        numbers += 1
+        let enrollee = Enrollee(numbers, plan)
         enrollees[plan.uid] = enrollee
         prepare(enrollee)
     }
 
-    private func retry(_ enrollee: Enrollee) {
+    private func retry(_ enrollee: Enrollee, _ plan: EnrolmentPlan) {
+        if enrollee.workload == nil { enrollee.plan = plan }
         enrollee.phase = .preparing
         if enrollee.workload == nil { prepare(enrollee) } else { install(enrollee) }
+    }
+
+    /// The enrollee that sent an errand, if it is still here.
+    private func enrollee(_ plan: EnrolmentPlan, _ number: Int) -> Enrollee? {
+        enrollees[plan.uid].flatMap { $0.number == number ? $0 : nil }
+    }
+
+    /// Another identity, other addresses or other rules, in the same namespace: captured throughout, since a release in between would let new
+    /// connections out in plain (I01).
+    private func replace(_ enrollee: Enrollee, _ plan: EnrolmentPlan) {
+        guard !enrollee.isReplacing, let place = enrollee.workload?.place else { return }
+        enrollee.isReplacing = true
+        let (authority, directory, number) = (node.authority, node.captureDirectory, enrollee.number)
+        node.errand {
+            CapturedNamespace.replace(plan, at: place, authority: authority, stateDirectory: directory)
+        } then: { node, result in
+            node.enrolment.replaced(plan, number, result)
+        }
+    }
+
+    private func replaced(_ plan: EnrolmentPlan, _ number: Int, _ result: Result<PreparedWorkload, CaptureRefusal>) {
+        guard let enrollee = enrollee(plan, number) else { return }
+        enrollee.isReplacing = false
+        guard case .captured = enrollee.phase else { return }
+        switch result {
+        case .success(let prepared):
+            enrollee.plan = plan
+            enrollee.workload = prepared.workload
+            enrollee.credential = prepared.credential
+            enrollee.nextRenewal = Authority.renewal(of: prepared.credential.credential)
+            enrollee.lastRefusal = nil
+            node.tell(.replace(prepared.workload, prepared.credential))
+            node.probes.update()
+            node.log.scoped(.capture).info("\(plan.name) changed: it is \(plan.identity) now")
+        case .failure(let refusal):
+            // Captured as it was, and tried again: to let it go would open it.
+            if enrollee.lastRefusal != refusal.reason {
+                node.log.scoped(.capture).error("\(plan.name) stays as it was: \(refusal.reason)")
+            }
+            enrollee.lastRefusal = refusal.reason
+        }
     }
 
     private func prepare(_ enrollee: Enrollee) {
@@ -145,16 +200,18 @@ final class Enrolment {
             }
             return
         }
-        let (authority, stateDirectory) = (node.authority, node.captureDirectory)
+        let (authority, stateDirectory, number) = (node.authority, node.captureDirectory, enrollee.number)
         node.errand {
             CapturedNamespace.prepare(plan, authority: authority, stateDirectory: stateDirectory)
         } then: { node, result in
-            node.enrolment.prepared(plan, result)
+            node.enrolment.prepared(plan, number, result)
         }
     }
 
-    private func prepared(_ plan: EnrolmentPlan, _ result: Result<PreparedWorkload, EnrolmentRefusal>) {
-        guard let enrollee = enrollees[plan.uid], enrollee.plan == plan, case .preparing = enrollee.phase else {
+    private func prepared(
+        _ plan: EnrolmentPlan, _ number: Int, _ result: Result<PreparedWorkload, CaptureRefusal>
+    ) {
+        guard let enrollee = enrollee(plan, number), case .preparing = enrollee.phase else {
             // It left while it was being prepared; nothing was redirected yet, and the listeners close with this value.
             return
         }
@@ -168,21 +225,21 @@ final class Enrolment {
             node.tell(.enrol(prepared.workload, prepared.credential))
             install(enrollee)
         }
-        if wanted[plan.uid] != plan { leave(enrollee) }
+        if wanted[plan.uid]?.namespaceName != plan.namespaceName { leave(enrollee) }
     }
 
     private func install(_ enrollee: Enrollee) {
         guard let workload = enrollee.workload else { return }
-        let (plan, directory) = (enrollee.plan, node.captureDirectory)
+        let (plan, directory, number) = (enrollee.plan, node.captureDirectory, enrollee.number)
         node.errand {
             CapturedNamespace.install(plan, workload, stateDirectory: directory)
         } then: { node, failure in
-            node.enrolment.installed(plan, failure)
+            node.enrolment.installed(plan, number, failure)
         }
     }
 
-    private func installed(_ plan: EnrolmentPlan, _ failure: EnrolmentRefusal?) {
-        guard let enrollee = enrollees[plan.uid], enrollee.plan == plan, case .preparing = enrollee.phase else { return }
+    private func installed(_ plan: EnrolmentPlan, _ number: Int, _ failure: CaptureRefusal?) {
+        guard let enrollee = enrollee(plan, number), case .preparing = enrollee.phase else { return }
         if let failure {
             // Listeners and certificate stay for the next try; what rules there may be lead to them.
             refuse(enrollee, failure.reason)
@@ -191,7 +248,8 @@ final class Enrolment {
         enrollee.phase = .captured
         node.log.scoped(.capture).info("captured \(plan.name) in \(plan.namespaceName)")
         node.workloadsSettled()
-        if wanted[plan.uid] != plan { leave(enrollee) }
+        if wanted[plan.uid]?.namespaceName != plan.namespaceName { leave(enrollee) }
+        if let newer = wanted[plan.uid], newer != plan { replace(enrollee, newer) }
     }
 
     private func refuse(_ enrollee: Enrollee, _ reason: String) {
@@ -220,22 +278,22 @@ final class Enrolment {
     private func release(_ enrollee: Enrollee) {
         guard let workload = enrollee.workload else { return }
         enrollee.phase = .releasing
-        let (plan, directory) = (enrollee.plan, node.captureDirectory)
+        let (plan, directory, number) = (enrollee.plan, node.captureDirectory, enrollee.number)
         node.tell(.drain(uid: plan.uid, retiring: !enrollee.isInMesh))
         node.errand {
             CapturedNamespace.beginRelease(plan, workload, stateDirectory: directory)
         } then: { node, failure in
-            node.enrolment.released(plan, failure)
+            node.enrolment.released(plan, number, failure)
         }
     }
 
-    private func released(_ plan: EnrolmentPlan, _ failure: EnrolmentRefusal?) {
-        guard let enrollee = enrollees[plan.uid], enrollee.plan == plan, case .releasing = enrollee.phase else { return }
+    private func released(_ plan: EnrolmentPlan, _ number: Int, _ failure: CaptureRefusal?) {
+        guard let enrollee = enrollee(plan, number), case .releasing = enrollee.phase else { return }
         if let failure { node.log.scoped(.capture).error("releasing \(plan.name): \(failure.reason)") }
         enrollee.phase = .draining(since: Instant.now(), idle: nil)
         enrollee.census = [:]
         node.log.scoped(.capture).info("released \(plan.name); its captured connections go on")
-        if wanted[plan.uid] == plan { comeBack(enrollee) } else { node.needCensus() }
+        if wanted[plan.uid]?.namespaceName == plan.namespaceName { comeBack(enrollee) } else { node.needCensus() }
     }
 
     private func comeBack(_ enrollee: Enrollee) {
@@ -274,18 +332,18 @@ final class Enrolment {
     private func finish(_ enrollee: Enrollee, _ failure: ConnectionFailure?) {
         guard let workload = enrollee.workload else { return }
         enrollee.phase = .finishing
-        let (plan, directory) = (enrollee.plan, node.captureDirectory)
+        let (plan, directory, number) = (enrollee.plan, node.captureDirectory, enrollee.number)
         node.tell(.remove(uid: plan.uid, failure ?? ConnectionFailure(.shutdown, "\(plan.name) was released")))
         forgetKey(of: enrollee)
         node.errand {
             CapturedNamespace.finishRelease(plan, workload, stateDirectory: directory)
         } then: { node, failure in
-            node.enrolment.finished(plan, failure)
+            node.enrolment.finished(plan, number, failure)
         }
     }
 
-    private func finished(_ plan: EnrolmentPlan, _ failure: EnrolmentRefusal?) {
-        guard let enrollee = enrollees[plan.uid], enrollee.plan == plan, case .finishing = enrollee.phase else { return }
+    private func finished(_ plan: EnrolmentPlan, _ number: Int, _ failure: CaptureRefusal?) {
+        guard let enrollee = enrollee(plan, number), case .finishing = enrollee.phase else { return }
         enrollees[plan.uid] = nil
         if let failure {
             node.log.scoped(.capture).error(
@@ -324,27 +382,46 @@ final class Enrolment {
             guard let workload = enrollee.workload else { continue }
             if case .finishing = enrollee.phase { continue }
             let current = try? NetworkNamespace(path: "/run/netns/\(enrollee.plan.namespaceName)").identity
-            guard current != workload.namespace.identity else { continue }
+            guard current != workload.place.namespace.identity else { continue }
             node.log.scoped(.capture).warn("network namespace \(enrollee.plan.namespaceName) of \(enrollee.plan.name) is gone")
             remove(enrollee, ConnectionFailure(.shutdown, "the network namespace of \(enrollee.plan.name) is gone"))
         }
         node.reconcile()
     }
 
+    /// After a start: what a process before us captured and nobody wants any more is released. Nothing can be open in it.
+    func releaseLeftovers() {
+        let names = Set(wanted.values.map(\.namespaceName))
+        let directory = node.captureDirectory
+        node.errand {
+            Capture(stateDirectory: directory).cleanup(exceptNamed: names)
+        } then: { node, report in
+            for line in report.removed { node.log.scoped(.capture).info("left over from before: \(line)") }
+            for line in report.failures { node.log.scoped(.capture).error("left over from before: \(line)") }
+        }
+    }
+
+    /// New connections are refused; open ones go on (I07).
+    func stopListening() {
+        for enrollee in enrollees.values { enrollee.workload?.place.stopListening() }
+    }
+
     /// Puts back what somebody else took away (I03).
     func verify() {
         for enrollee in enrollees.values {
-            guard case .captured = enrollee.phase, let workload = enrollee.workload else { continue }
-            let (plan, directory) = (enrollee.plan, node.captureDirectory)
+            guard case .captured = enrollee.phase, !enrollee.isVerifying, let workload = enrollee.workload else { continue }
+            enrollee.isVerifying = true
+            let (plan, directory, number) = (enrollee.plan, node.captureDirectory, enrollee.number)
             node.errand {
                 CapturedNamespace.restore(plan, workload, stateDirectory: directory)
             } then: { node, restored in
-                node.enrolment.restored(plan, restored)
+                node.enrolment.restored(plan, number, restored)
             }
         }
     }
 
-    private func restored(_ plan: EnrolmentPlan, _ result: Result<[String], EnrolmentRefusal>) {
+    private func restored(_ plan: EnrolmentPlan, _ number: Int, _ result: Result<[String], CaptureRefusal>) {
+        enrollee(plan, number)?.isVerifying = false
         switch result {
         case .success(let missing) where missing.isEmpty: break
         case .success(let missing):
@@ -377,7 +454,7 @@ final class Enrolment {
     }
 
     private func renewed(_ plan: EnrolmentPlan, _ result: Result<WorkloadCredential, AuthorityFailure>) {
-        guard let enrollee = enrollees[plan.uid], enrollee.plan == plan, enrollee.isInPlace else { return }
+        guard let enrollee = enrollees[plan.uid], enrollee.plan.identity == plan.identity, enrollee.isInPlace else { return }
         enrollee.isRenewing = false
         // After a failure half a minute's rest; the old certificate serves while it is valid.
         enrollee.nextRenewal = WallTime.now().seconds + 30
@@ -395,7 +472,7 @@ final class Enrolment {
     }
 }
 
-struct EnrolmentRefusal: Error, Sendable {
+struct CaptureRefusal: Error, Sendable {
     let reason: String
     init(_ reason: String) { self.reason = reason }
 }

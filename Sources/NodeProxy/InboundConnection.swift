@@ -19,6 +19,7 @@ final class InboundConnection: ProxiedConnection {
     }
 
     let workload: WorkerWorkload
+    let destination: WorkerWorkload? = nil
     let descriptors = 2
     private let worker: Worker
     private let target: SocketAddress

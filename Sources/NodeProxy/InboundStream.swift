@@ -23,6 +23,7 @@ final class InboundStream: ProxiedConnection {
     }
 
     let workload: WorkerWorkload
+    let destination: WorkerWorkload? = nil
     let descriptors = 1
     private let worker: Worker
     private let owner: InboundTunnel
@@ -52,9 +53,11 @@ final class InboundStream: ProxiedConnection {
 
     func start(_ head: HTTP2RequestHead, local: IPAddress?) {
         registration = worker.register(self, path: .hbone)
-        record.hboneAddress = head.authority
+        record.hboneAddress = InboundTarget.printable(head.authority)
         guard head.method == "CONNECT" else {
-            refuse(HBONE.Status.notConnect, ConnectionFailure(.noRoute, "the method is \(head.method), not CONNECT"))
+            refuse(
+                HBONE.Status.notConnect,
+                ConnectionFailure(.noRoute, "the method is \(InboundTarget.printable(head.method)), not CONNECT"))
             return
         }
         switch InboundTarget.resolve(head.authority, at: local, for: workload, in: worker.snapshot) {

@@ -56,10 +56,11 @@ enum InboundTarget {
     }
 
     /// A peer's bytes in our sentence: bounded, and nothing but what is printable.
-    private static func quoted(_ text: String) -> String {
-        let bytes = text.utf8.prefix(80).map { (0x21...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }
-        return "'\(String(decoding: bytes, as: UTF8.self))'"
+    static func printable(_ text: String) -> String {
+        String(decoding: text.utf8.prefix(80).map { (0x21...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
     }
+
+    private static func quoted(_ text: String) -> String { "'\(printable(text))'" }
 }
 
 extension MeshSnapshot {

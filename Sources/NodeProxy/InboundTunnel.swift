@@ -33,7 +33,7 @@ final class InboundTunnel {
             worker.log.error("refused a tunnel from \(remote): the certificate of \(workload.shared.identity) has expired")
             return
         }
-        guard worker.handshakes < worker.settings.handshakes else {
+        guard worker.handshakes < worker.settings.handshakes, worker.limitReached(workload) == nil else {
             // The peer's connect is taken and closed: it comes again, later than those who are being served.
             worker.metrics.refused(.handshakes)
             return
@@ -47,11 +47,12 @@ final class InboundTunnel {
             http2: worker.settings.serverHTTP2, owner: self)
         tunnel.expires = workload.credential.credential.notAfter
         self.tunnel = tunnel
+        worker.inboundTunnels += 1
         workload.inboundTunnels[ObjectIdentifier(self)] = self
         tunnel.start()
     }
 
-    func retire() { tunnel?.retire() }
+    func retire() { tunnel?.leave() }
     func close(_ failure: ConnectionFailure) { tunnel?.close(failure) }
 }
 
@@ -71,6 +72,7 @@ extension InboundTunnel: TunnelOwner {
     func tunnelClosed(_ tunnel: TunnelConnection, _ failure: ConnectionFailure?) {
         workload.inboundTunnels[ObjectIdentifier(self)] = nil
         self.tunnel = nil
+        defer { worker.inboundTunnels -= 1 }
         if tunnel.peer == nil { worker.handshakes -= 1 }
         if tunnel.peer == nil || tunnel.handshakeTime == nil {
             worker.metrics.handshake(.server, HandshakeResult(failure), took: Instant.now().since(began))
@@ -83,11 +85,10 @@ extension InboundTunnel: TunnelOwner {
     }
 
     func tunnelRequested(_ tunnel: TunnelConnection, stream: Int32, head: HTTP2RequestHead) {
-        let now = WallTime.now().seconds
-        if tunnel.isStale || tunnel.expires <= now {
+        if tunnel.expires <= WallTime.now().seconds {
             // The client may not have heard the GOAWAY, or may not want to (I09).
             tunnel.reset(stream, HTTP2Code.refusedStream)
-            tunnel.retire()
+            tunnel.expire()
             return
         }
         InboundStream(worker, workload, self, tunnel, stream).start(head, local: local)

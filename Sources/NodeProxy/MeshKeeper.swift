@@ -15,6 +15,9 @@ final class MeshKeeper: EventSource, TimerTarget {
     private let options: MeshOptions
     private var watch: DirectoryWatch?
     private var quiet: Token?
+    private var firstChange: Instant?
+    /// How long changes may put off reading.
+    private static let patience = Interval.seconds(2)
     private var isReading = false
     private var isDirty = false
     private var state = MeshState()
@@ -55,12 +58,22 @@ final class MeshKeeper: EventSource, TimerTarget {
 
     /// Waits until the files are left alone, then reads them.
     func changed() {
-        if let quiet { node.loop.cancel(quiet) }
+        let now = Instant.now()
+        let first = firstChange ?? now
+        firstChange = first
+        // A folder that never rests is read all the same.
+        if let quiet {
+            guard now.since(first) < Self.patience else { return }
+            node.loop.cancel(quiet)
+        }
         quiet = node.loop.arm(node.configuration.mesh.settle, self, tag: 0)
     }
 
     func timerFired(_ tag: UInt32) {
         quiet = nil
+        firstChange = nil
+        // A folder that was made anew is another one.
+        try? watch?.add(files.folder)
         read()
     }
 

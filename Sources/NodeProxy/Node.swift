@@ -29,7 +29,8 @@ final class Node {
     private(set) lazy var census = Census(node: self)
     private(set) var authority: Authority?
     private(set) var readiness = ReadinessState(pending: [Pending.mesh, Pending.workloads])
-    private var isLeaving = false
+    private(set) var isLeaving = false
+    private var hasReleasedLeftovers = false
     private var idleWorkers: Set<Int> = []
     private var exitCode: CInt = 0
     private var timers: [NodeTimer] = []
@@ -141,6 +142,8 @@ final class Node {
     func leave() {
         guard !isLeaving else { return end() }
         isLeaving = true
+        readiness.waits(for: "shutdown")
+        enrolment.stopListening()
         log.info("ending: no new connections; open ones have \(configuration.timeouts.drain.seconds) s")
         tell(.shutdown)
         let limit = configuration.timeouts.drain
@@ -157,12 +160,14 @@ final class Node {
     func meshLoaded(_ mesh: LoadedMesh) {
         tell(.snapshot(mesh.snapshot))
         reconcile()
+        if !hasReleasedLeftovers { enrolment.releaseLeftovers() }
+        hasReleasedLeftovers = true
         readiness.done(Pending.mesh)
         workloadsSettled()
     }
 
     func reconcile() {
-        if let snapshot = mesh.snapshot { enrolment.reconcile(snapshot) }
+        if let snapshot = mesh.snapshot, !isLeaving { enrolment.reconcile(snapshot) }
     }
 
     /// Ready means: whatever this host has to capture is captured, or refused with a reason.

@@ -20,6 +20,10 @@ final class NodeServices {
     func start() -> Bool {
         let (configuration, node) = (node.configuration, node)
         let admin = AdminRoutes(node: node)
+        guard !SingleInstance.isServed(adminSocket: configuration.admin.socket) else {
+            node.log.error("another warrend answers at \(configuration.admin.socket): one serves a host")
+            return false
+        }
         do throws(Errno) {
             try? File.makeDirectory(folder(of: configuration.admin.socket), mode: 0o755)
             let socket = try UnixSocket.listen(path: configuration.admin.socket, mode: configuration.admin.mode, backlog: 64)

@@ -37,6 +37,7 @@ final class OutboundConnection: ProxiedConnection {
     }
 
     let workload: WorkerWorkload
+    var destination: WorkerWorkload? { attempt.local }
     /// In a tunnel it has one, plainly or within the host two. One is counted: what is plain has its own bound in the kernel's ports.
     let descriptors = 1
     private let worker: Worker
@@ -59,6 +60,8 @@ final class OutboundConnection: ProxiedConnection {
         var service: MeshService?
         /// Set when the destination is a captured workload of this host.
         var local: WorkerWorkload?
+        /// The tunnel that was asked.
+        var tunnel: TunnelConnection?
         var began = Instant(nanoseconds: 0)
     }
 
@@ -87,7 +90,7 @@ final class OutboundConnection: ProxiedConnection {
 
     private func route() {
         state = .routing
-        attempt = Attempt()
+        forgetAttempt()
         attempt.began = Instant.now()
         let route = worker.snapshot.route(to: original, from: source?.id, random: &worker.random, excluding: tried)
         switch route {
@@ -101,6 +104,12 @@ final class OutboundConnection: ProxiedConnection {
             aim(at: id, service)
             reach(id, address, accepted)
         }
+    }
+
+    /// A destination of this host counts the connection too, and ends it when it goes.
+    private func forgetAttempt() {
+        attempt.local?.open -= 1
+        attempt = Attempt()
     }
 
     /// Keeps what was chosen: its place in this snapshot would mean something else in the next.
@@ -137,14 +146,16 @@ final class OutboundConnection: ProxiedConnection {
         record.hboneAddress = address.description
         record.destination = remote
         let key = TunnelKey(
-            source: workload.shared.uid, sourceNamespace: workload.shared.namespace.identity, sourceAddress: sourceAddress,
+            source: workload.shared.uid, sourceNamespace: workload.shared.place.namespace.identity, sourceAddress: sourceAddress,
             remote: remote, network: network, accepted: accepted)
         state = .tunnelling(key)
         worker.pool.acquire(key, wallSeconds: WallTime.now().seconds, for: self)
     }
 
     private func sourceAddress(_ family: IPAddress.Family) -> IPAddress? {
-        record.source.ip.family == family ? record.source.ip : workload.shared.addresses.first { $0.family == family }
+        let addresses = workload.shared.addresses
+        return addresses.contains(record.source.ip) && record.source.ip.family == family
+            ? record.source.ip : addresses.first { $0.family == family }
     }
 
     private func head(for destination: SocketAddress) -> HTTP2RequestHead {
@@ -170,16 +181,17 @@ final class OutboundConnection: ProxiedConnection {
             return
         }
         do throws(Errno) {
-            let socket = try worker.leavingSocket(workload.shared, address.ip.family)
+            let socket = try worker.leavingSocket(workload.shared, address.ip.family, from: record.source.ip)
             dial(socket, address)
         } catch {
             failed(.some(error))
         }
     }
 
-    /// A direct call to the port to which traffic is redirected would go round in circles.
+    /// What is redirected to 15001 and 15006 comes back to us; 15008 at the workload's own addresses too.
     private func isOwnListener(_ address: SocketAddress) -> Bool {
-        HBONE.isOwnPort(address.port) && (address.ip.isLoopback || workload.shared.addresses.contains(address.ip))
+        let isOwnAddress = address.ip.isLoopback || workload.shared.addresses.contains(address.ip)
+        return HBONE.isOwnPort(address.port) && (address.port != HBONE.port || isOwnAddress)
     }
 
     /// Both workloads are of this host: the destination's policies are asked here, with the identity that the kernel attests.
@@ -187,6 +199,7 @@ final class OutboundConnection: ProxiedConnection {
         record.path = .sameHost
         record.destination = address
         attempt.local = local
+        local.open += 1
         var arrival = Record(.inbound, source: record.source, began: record.began)
         arrival.destination = address
         arrival.path = .sameHost
@@ -291,6 +304,9 @@ final class OutboundConnection: ProxiedConnection {
         }
         close(record, tally, failure)
         if let arrival = arrival.take() { close(arrival, tally, failure) }
+        attempt.local?.open -= 1
+        attempt.local = nil
+        attempt.tunnel = nil
         if let registration = registration.take() { worker.unregister(registration) }
     }
 
@@ -314,9 +330,24 @@ final class OutboundConnection: ProxiedConnection {
 
 extension OutboundConnection {
     func judge() {
-        guard record.path == .sameHost, let local = attempt.local, let address = attempt.destination else { return }
-        guard let id = worker.snapshot.workload(uid: local.shared.uid) else { return }
-        if let denial = judgeArrival(id, address) { cut(denial) }
+        switch state {
+        case .dialling(let dial) where record.path == .plain:
+            // The destination may speak HBONE now (I01); nothing of the application has left.
+            dial.cancel()
+            route()
+        case .resting(let timer):
+            worker.loop.cancel(timer)
+            route()
+        case .tunnelling(let key):
+            worker.pool.forget(self, key: key)
+            route()
+        case .dialling, .relaying:
+            guard record.path == .sameHost, let local = attempt.local, let address = attempt.destination,
+                let id = worker.snapshot.workload(uid: local.shared.uid)
+            else { return }
+            if let denial = judgeArrival(id, address) { cut(denial) }
+        case .routing, .asking, .streaming, .over: break
+        }
     }
 
     func cut(_ failure: ConnectionFailure) {
@@ -365,6 +396,7 @@ extension OutboundConnection: TunnelWaiter {
         guard case .tunnelling = state, let destination = attempt.destination else { return }
         let relay = StreamRelay(
             loop: worker.loop, settings: worker.settings.tunnel, windows: worker.windows, owner: self)
+        attempt.tunnel = tunnel
         let timer = worker.loop.arm(worker.settings.tunnel.replyTimeout, self, tag: Tag.reply)
         state = .asking(relay, timer)
         guard tunnel.open(relay, head: head(for: destination)) else {
@@ -417,6 +449,8 @@ extension OutboundConnection: StreamOwner {
         worker.metrics.answered(.client, answer, took: Instant.now().since(attempt.began))
         switch failure.kind {
         case .notTaken, .tunnelLost:
+            // Not on the tunnel that refused it.
+            if let tunnel = attempt.tunnel { worker.pool.abandon(tunnel) }
             guard !hasRepeatedStream else {
                 tryElsewhere(ConnectionFailure(.refused, failure.reason))
                 return

@@ -9,6 +9,8 @@ internal import Tunnel
 protocol ProxiedConnection: AnyObject {
     /// The captured workload at this end.
     var workload: WorkerWorkload { get }
+    /// The captured workload at the other end, if that is of this host too and no tunnel lies between.
+    var destination: WorkerWorkload? { get }
     /// How many descriptors it has, at most.
     var descriptors: Int { get }
     /// The snapshot changed: is it still allowed?
@@ -22,7 +24,7 @@ protocol ProxiedConnection: AnyObject {
 
 /// A workload as one worker serves it.
 final class WorkerWorkload {
-    let shared: EnrolledWorkload
+    private(set) var shared: EnrolledWorkload
     var credential: WorkloadCredential
     /// Connections that this worker carries for it.
     var open = 0
@@ -30,6 +32,12 @@ final class WorkerWorkload {
     var listeners: [WorkloadListener] = []
     /// Tunnels that ended at this workload, by identity of the object.
     var inboundTunnels: [ObjectIdentifier: InboundTunnel] = [:]
+
+    /// Its resource changed; connections that are open keep what they were begun with.
+    func replace(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
+        self.shared = shared
+        self.credential = credential
+    }
 
     init(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
         self.shared = shared

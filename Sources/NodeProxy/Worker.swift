@@ -32,8 +32,11 @@ final class Worker {
     private(set) lazy var pool = TunnelPool(settings: settings.tunnel, dialer: self)
     private var isShuttingDown = false
     private var descriptorsInUse = 0
-    /// TLS handshakes under way that peers began.
+    /// TLS handshakes under way that peers began, and tunnels that they have here.
     var handshakes = 0
+    var inboundTunnels = 0 {
+        didSet { if inboundTunnels == 0 { tellIfIdle() } }
+    }
     var random = SystemRandomNumberGenerator()
 
     init(
@@ -58,6 +61,7 @@ final class Worker {
         switch message {
         case .snapshot(let snapshot): adopt(snapshot)
         case .enrol(let shared, let credential): enrol(shared, credential)
+        case .replace(let shared, let credential): replace(shared, credential)
         case .renew(let uid, let credential): renew(uid, credential)
         case .drain(let uid, let retiring): drain(uid, retiring: retiring)
         case .resume(let uid): workloads[uid]?.isDraining = false
@@ -103,16 +107,25 @@ extension Worker {
     private func renew(_ uid: String, _ credential: WorkloadCredential) {
         guard let workload = workloads[uid] else { return }
         workload.credential = credential
-        pool.retire(source: uid)
+        retireTunnels(of: workload)
+    }
+
+    private func replace(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
+        guard let workload = workloads[shared.uid] else { return }
+        workload.replace(shared, credential)
+        retireTunnels(of: workload)
+    }
+
+    /// No new stream on what was made with an old certificate; open ones finish (I09).
+    private func retireTunnels(of workload: WorkerWorkload) {
+        pool.retire(source: workload.shared.uid)
         for tunnel in workload.inboundTunnels.values { tunnel.retire() }
     }
 
     private func drain(_ uid: String, retiring: Bool) {
         guard let workload = workloads[uid] else { return }
         workload.isDraining = true
-        guard retiring else { return }
-        pool.retire(source: uid)
-        for tunnel in workload.inboundTunnels.values { tunnel.retire() }
+        if retiring { retireTunnels(of: workload) }
     }
 
     private func remove(_ uid: String, _ failure: ConnectionFailure) {
@@ -120,7 +133,9 @@ extension Worker {
         for listener in workload.listeners { listener.stop() }
         // Listeners and workload hold each other, and together the listening sockets and the namespace.
         workload.listeners = []
-        connections.forEach { _, connection in if connection.workload === workload { connection.cut(failure) } }
+        connections.forEach { _, connection in
+            if connection.workload === workload || connection.destination === workload { connection.cut(failure) }
+        }
         for tunnel in workload.inboundTunnels.values { tunnel.close(failure) }
         pool.close(source: uid, failure)
     }
@@ -143,8 +158,10 @@ extension Worker {
         loop.stop()
     }
 
-    private func tellIfIdle() {
-        if isShuttingDown, connections.count == 0 { node.send(.idle(worker: number)) }
+    func tellIfIdle() {
+        // A connection's last bytes may still be in its tunnel: the tunnels say goodbye by themselves.
+        guard isShuttingDown, connections.count == 0, pool.isEmpty, inboundTunnels == 0 else { return }
+        node.send(.idle(worker: number))
     }
 }
 
@@ -185,7 +202,9 @@ extension Worker {
         switch port {
         case .outbound:
             guard let local = socket.localAddress() else { return nil }
-            return local.ip.isLoopback || workload.addresses.contains(local.ip) ? nil : local
+            // The port that was dialled is kept, so our own means a call to ourselves, at whatever address.
+            let isOurs = local.port == HBONE.outboundPort || local.ip.isLoopback || workload.addresses.contains(local.ip)
+            return isOurs ? nil : local
         case .inbound, .hbone:
             guard let original = socket.originalDestination(peer.ip.family) else { return nil }
             return HBONE.isOwnPort(original.port) ? nil : original
@@ -219,7 +238,7 @@ extension Worker {
     func limitReached(_ workload: WorkerWorkload) -> RefusalReason? {
         if connections.count >= settings.connections { return .daemonConnections }
         if workload.open >= settings.connectionsPerWorkload { return .workloadConnections }
-        if descriptorsInUse >= settings.descriptors { return .descriptors }
+        if descriptorsInUse + inboundTunnels >= settings.descriptors { return .descriptors }
         return nil
     }
 
@@ -239,7 +258,10 @@ extension Worker {
 
     private func describeConnections() -> [ConnectionInfo] {
         var all: [ConnectionInfo] = []
-        connections.forEach { _, connection in all.append(connection.describe()) }
+        connections.forEach { _, connection in
+            // What nobody would see costs the traffic nothing.
+            if all.count < AdminDocument.maximumRows { all.append(connection.describe()) }
+        }
         return all
     }
 }
@@ -247,10 +269,17 @@ extension Worker {
 // MARK: - Sockets
 
 extension Worker {
-    /// A socket that leaves the workload's namespace: redirection lets it pass, and the other side sees the workload's address.
-    func leavingSocket(_ workload: EnrolledWorkload, _ family: IPAddress.Family) throws(Errno) -> Descriptor {
+    /// A socket that leaves the workload's namespace: redirection lets it pass, and the other side sees the address that the application had,
+    /// if the workload has several to choose from.
+    func leavingSocket(
+        _ workload: EnrolledWorkload, _ family: IPAddress.Family, from source: IPAddress
+    ) throws(Errno) -> Descriptor {
         let socket = try makeSocket(in: workload, family)
         try socket.setMark(HBONE.leavingMark)
+        if workload.addresses.count > 1, source.family == family, workload.addresses.contains(source) {
+            try socket.setBindAddressNoPort()
+            try socket.bind(SocketAddress(source, 0))
+        }
         settings.tunnel.keepalive.apply(to: socket)
         return socket
     }
@@ -270,7 +299,7 @@ extension Worker {
 
     /// Whatever isn't finished in order ends with a reset, also when the process dies (I12).
     private func makeSocket(in workload: EnrolledWorkload, _ family: IPAddress.Family) throws(Errno) -> Descriptor {
-        let socket = try workload.namespace.enter(from: home) { () throws(Errno) in try Socket.tcp(family) }
+        let socket = try workload.place.namespace.enter(from: home) { () throws(Errno) in try Socket.tcp(family) }
         socket.setResetOnClose(true)
         try socket.setNoDelay()
         if let name = settings.tunnel.congestionControl { try socket.setCongestionControl(name) }
@@ -287,10 +316,11 @@ extension Worker: TunnelDialer {
         }
         guard workload.credential.credential.notAfter > WallTime.now().seconds else {
             metrics.handshake(.client, .noOwnCertificate, took: .zero)
-            return .failure(ConnectionFailure(.identity, "the certificate of \(workload.shared.identity) has expired"))
+            // Of the kind that is tried again: it is being renewed.
+            return .failure(ConnectionFailure(.connect, "the certificate of \(workload.shared.identity) has expired"))
         }
         do throws(Errno) {
-            let socket = try leavingSocket(workload.shared, key.remote.ip.family)
+            let socket = try leavingSocket(workload.shared, key.remote.ip.family, from: key.sourceAddress)
             _ = try socket.connect(to: key.remote)
             let tls = TLSSession(connecting: workload.credential.client, expecting: Set(key.accepted))
             let tunnel = TunnelConnection(
@@ -311,6 +341,8 @@ extension Worker: TunnelDialer {
             metrics.tunnelOpened(.client)
         }
     }
+
+    func tunnelEnded(_ key: TunnelKey) { tellIfIdle() }
 
     private func describeTunnels() -> [TunnelInfo] {
         var all: [TunnelInfo] = []

@@ -11,6 +11,8 @@ enum WorkerMessage: Sendable {
     case snapshot(MeshSnapshot)
     /// Begin to serve a workload's listeners.
     case enrol(EnrolledWorkload, WorkloadCredential)
+    /// The same workload in the same place, with another identity or other addresses.
+    case replace(EnrolledWorkload, WorkloadCredential)
     /// A renewed certificate; tunnels on the old one take no new stream (I09).
     case renew(uid: String, WorkloadCredential)
     /// Nothing new is captured; what is open goes on, and tunnels are still served.

@@ -32,9 +32,9 @@ final class WorkloadListener: EventSource, TimerTarget {
 
     private var number: CInt {
         switch port {
-        case .outbound: workload.shared.listeners.outbound.number
-        case .inbound: workload.shared.listeners.inbound.number
-        case .hbone: workload.shared.listeners.hbone.number
+        case .outbound: workload.shared.place.outbound.number
+        case .inbound: workload.shared.place.inbound.number
+        case .hbone: workload.shared.place.hbone.number
         }
     }
 
@@ -60,9 +60,9 @@ final class WorkloadListener: EventSource, TimerTarget {
 
     private func accept() throws(Errno) -> Accepted? {
         switch port {
-        case .outbound: try workload.shared.listeners.outbound.accept()
-        case .inbound: try workload.shared.listeners.inbound.accept()
-        case .hbone: try workload.shared.listeners.hbone.accept()
+        case .outbound: try workload.shared.place.outbound.accept()
+        case .inbound: try workload.shared.place.inbound.accept()
+        case .hbone: try workload.shared.place.hbone.accept()
         }
     }
 

@@ -47,7 +47,7 @@ package final class HTTP1Server: EventSource, TimerTarget {
     package func start() throws(Errno) { token = try loop.watch(listener.number, for: .read, source: self) }
 
     package func ready(_ readiness: Readiness) {
-        while true {
+        for _ in 0..<bounds.connections {
             do throws(Errno) {
                 guard let accepted = try listener.accept() else { return }
                 begin(accepted)

@@ -44,13 +44,15 @@ final class HTTP1ServerConnection: EventSource, TimerTarget {
     }
 
     func ready(_ readiness: Readiness) {
-        if readiness.contains(.failed) {
+        if readiness.contains(.failed) || (readiness.contains(.hungUp) && isAnswering) {
             close()
             return
         }
         if readiness.contains(.write) { flush() }
         if !readiness.isDisjoint(with: [.read, .hungUp]) { receive() }
     }
+
+    private var isAnswering: Bool { if case .answering = state { true } else { false } }
 
     func timerFired(_ tag: UInt32) {
         timer = nil

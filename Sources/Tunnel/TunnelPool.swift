@@ -35,6 +35,8 @@ package protocol TunnelDialer: AnyObject {
     func dial(_ key: TunnelKey, owner: any TunnelOwner) -> Result<TunnelConnection, ConnectionFailure>
     /// A tunnel of the pool is open, or failed; for metrics.
     func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?)
+    /// A tunnel of the pool ended, and the pool has forgotten it.
+    func tunnelEnded(_ key: TunnelKey)
 }
 
 /// Who waits for a tunnel with room.
@@ -130,7 +132,9 @@ package final class TunnelPool {
     }
 
     private func choose(_ lane: Lane, _ hasRoom: KeyPath<TunnelConnection, Bool>) -> TunnelConnection? {
-        lane.tunnels.filter { $0[keyPath: hasRoom] }.min { ($0.backlog > 0 ? 1 : 0, $0.openStreams) < ($1.backlog > 0 ? 1 : 0, $1.openStreams) }
+        lane.tunnels.filter { $0[keyPath: hasRoom] }.min {
+            ($0.backlog > 0 ? 1 : 0, $0.openStreams) < ($1.backlog > 0 ? 1 : 0, $1.openStreams)
+        }
     }
 
     private func dial(_ key: TunnelKey, _ lane: Lane) {
@@ -212,5 +216,6 @@ extension TunnelPool: TunnelOwner {
         }
         // Who was told may have begun a lane of the same pair meanwhile.
         if lane.tunnels.isEmpty && lane.dialling.isEmpty && lane.waiters.isEmpty, lanes[key] === lane { lanes[key] = nil }
+        dialer.tunnelEnded(key)
     }
 }
