@@ -168,6 +168,20 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
         #expect(findings.count == 1 && findings[0].severity == .error && findings[0].position.line >= 2)
     }
 
+    /// Whatever a file holds, reading it ends with a configuration or with findings, never with a trap.
+    @Test(arguments: 0..<8) func `no damage to a file is more than a finding`(seed: UInt64) {
+        var generator = Damage(seed: seed)
+        let good = Array(YAML.write(DaemonConfiguration(node: "host-a").document).utf8)
+        for _ in 0..<300 {
+            let (configuration, findings) = DaemonConfiguration.read(generator.damaged(good), node: "host-a")
+            if !findings.contains(where: { $0.severity == .error }) {
+                let again = DaemonConfiguration.read(configuration.document, node: "host-a")
+                #expect(again.findings.allSatisfy { $0.severity != .error })
+            }
+            for finding in findings { #expect(!finding.message.isEmpty && finding.position.line >= 1) }
+        }
+    }
+
     @Test func `several mistakes are all told at once`() {
         #expect(read("loop: 1\ntimeouts: {conect: 1s}\nlog: {format: xml}").findings.count == 3)
     }
@@ -246,4 +260,32 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
 
     @Test(arguments: [(15001, true), (15006, true), (15008, true), (15020, false), (80, false)])
     func `our own ports are known`(port: UInt16, isOwn: Bool) { #expect(Ports.isOwn(port) == isOwn) }
+}
+
+/// Bytes changed, removed, doubled and cut at random, the same for the same seed.
+private struct Damage {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
+
+    private mutating func next(below bound: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int((state >> 33) % UInt64(max(1, bound)))
+    }
+
+    mutating func damaged(_ bytes: [UInt8]) -> [UInt8] {
+        var bytes = bytes
+        for _ in 0...next(below: 4) {
+            guard !bytes.isEmpty else { break }
+            let (start, count) = (next(below: bytes.count), next(below: 20))
+            let part = start..<min(bytes.count, start + count)
+            switch next(below: 4) {
+            case 0: bytes[start] = UInt8(truncatingIfNeeded: next(below: 256))
+            case 1: bytes.removeSubrange(part)
+            case 2: bytes.insert(contentsOf: bytes[part], at: next(below: bytes.count))
+            default: bytes.insert(contentsOf: Array("-9223372036854775808".utf8), at: start)
+            }
+        }
+        return bytes
+    }
 }

@@ -112,6 +112,25 @@ import Testing
         #expect(failure.isUnreachable)
     }
 
+    @Test func `any bytes at all are an answer or a refusal`() {
+        let words = [
+            "HTTP/1.1 200 OK", "\r\n", "\r\n\r\n", "content-length: ", "-1", "99999999999999999999", "5", "{}", ":", " ", "\0",
+            "HTTP/1.1", "é",
+        ]
+        var state: UInt64 = 42
+        for _ in 0..<20_000 {
+            var text = ""
+            for _ in 0..<8 {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                text += words[Int((state >> 33) % UInt64(words.count))]
+            }
+            let bytes = Array(text.utf8)
+            let answer = try? HTTPAnswer(bytes)
+            if let answer { #expect((100...599).contains(answer.status) && answer.body.count <= bytes.count) }
+            if HTTPAnswer.isWhole(bytes) { #expect(answer != nil) }
+        }
+    }
+
     @Test(arguments: [
         ("info,tunnel:debug", "info,tunnel:debug"), ("a b&c=d", "a%20b%26c%3Dd"), ("\r\nx: y", "%0D%0Ax:%20y"), ("ü", "%C3%BC"),
         ("", ""),

@@ -82,8 +82,10 @@ extension Checker {
         let left = certificate.notAfter - now
         if left < 0 {
             fail(
-                name, "\(path): \(certificate.subject) ended \(WallTime(seconds: certificate.notAfter))",
-                remedy: "Make a new one, and bring it to every host before the daemons are restarted.")
+                name,
+                "\(path): \(certificate.subject) ended \(WallTime(seconds: certificate.notAfter)), and it is \(session.now()) here",
+                remedy: "If the clock is right, make a new one and bring it to every host; if it isn't: timedatectl set-ntp true."
+            )
         } else if left < 30 * Self.day {
             warn(
                 name, "\(path): \(certificate.subject) ends in \(HumanText.age(Double(left)))",
