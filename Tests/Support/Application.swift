@@ -43,8 +43,8 @@ package final class Application {
     package var text: String { String(decoding: head, as: UTF8.self) }
     /// Nothing that it was told to send is left.
     package var hasSentAll: Bool { pending.isEmpty && patternLeft == 0 && !isFinishing }
-    /// The reset of a connection that the other side broke off.
-    package var wasReset: Bool { end == .failed(.connectionReset) }
+    /// The other side broke the connection off. Behind an end that came before, Linux calls a reset a broken pipe.
+    package var wasReset: Bool { end == .failed(.connectionReset) || end == .failed(.pipe) }
 
     package func send(_ text: String) { pending += Array(text.utf8) }
     package func send(_ bytes: [UInt8]) { pending += bytes }
@@ -100,7 +100,9 @@ package final class Application {
             sent += count
             return count
         } catch {
+            // The kernel tells of a reset once, to whoever asks first: reading would then find a plain end.
             sendFailure = error
+            end = end ?? .failed(error)
             return 0
         }
     }
