@@ -19,7 +19,7 @@ internal import Tunnel
 /// deadline. A destination that the mesh calls HBONE is never dialled in plain: refused, it is tried again until the deadline (I01). The
 /// listener that accepted says whose connection it is; nothing that the application sends is asked.
 final class OutboundConnection: ProxiedConnection {
-    private enum State {
+    enum State {
         case routing
         case tunnelling(TunnelKey)
         case asking(StreamRelay, Token)
@@ -30,7 +30,7 @@ final class OutboundConnection: ProxiedConnection {
         case over
     }
 
-    private enum Tag {
+    enum Tag {
         static let deadline: UInt32 = 0
         static let rest: UInt32 = 1
         static let reply: UInt32 = 2
@@ -40,21 +40,21 @@ final class OutboundConnection: ProxiedConnection {
     var destination: WorkerWorkload? { attempt.local }
     /// In a tunnel it has one, plainly or within the host two. One is counted: what is plain has its own bound in the kernel's ports.
     let descriptors = 1
-    private let worker: Worker
-    private let original: SocketAddress
-    private var state = State.routing
-    private var application: Descriptor?
-    private var registration: Token?
-    private var deadline: Token?
-    private var record: Record
+    let worker: Worker
+    let original: SocketAddress
+    var state = State.routing
+    var application: Descriptor?
+    var registration: Token?
+    var deadline: Token?
+    var record: Record
     /// The destination of the attempt that runs: where it leads, and what carries it.
-    private var attempt = Attempt()
-    private var tried: [EndpointKey] = []
-    private var lastFailure: ConnectionFailure?
-    private var hasRepeatedStream = false
-    private var rests = 0
+    var attempt = Attempt()
+    var tried: [EndpointKey] = []
+    var lastFailure: ConnectionFailure?
+    var hasRepeatedStream = false
+    var rests = 0
 
-    private struct Attempt {
+    struct Attempt {
         var destination: SocketAddress?
         var workload: MeshWorkload?
         var service: MeshService?
@@ -66,7 +66,7 @@ final class OutboundConnection: ProxiedConnection {
     }
 
     /// The destination's side of a connection within this host: its own line and its own counters.
-    private var arrival: Record?
+    var arrival: Record?
 
     init(_ worker: Worker, _ workload: WorkerWorkload, _ peer: SocketAddress, _ original: SocketAddress) {
         self.worker = worker
@@ -84,11 +84,11 @@ final class OutboundConnection: ProxiedConnection {
         route()
     }
 
-    private var source: MeshWorkload? { worker.snapshot.workload(uid: workload.shared.uid).map { worker.snapshot[$0] } }
+    var source: MeshWorkload? { worker.snapshot.workload(uid: workload.shared.uid).map { worker.snapshot[$0] } }
 
     // MARK: - Routing
 
-    private func route() {
+    func route() {
         state = .routing
         forgetAttempt()
         attempt.began = Instant.now()
@@ -107,18 +107,18 @@ final class OutboundConnection: ProxiedConnection {
     }
 
     /// A destination of this host counts the connection too, and ends it when it goes.
-    private func forgetAttempt() {
+    func forgetAttempt() {
         attempt.local?.open -= 1
         attempt = Attempt()
     }
 
     /// Keeps what was chosen: its place in this snapshot would mean something else in the next.
-    private func aim(at workload: WorkloadID, _ service: ServiceID?) {
+    func aim(at workload: WorkloadID, _ service: ServiceID?) {
         attempt.workload = worker.snapshot[workload]
         attempt.service = service.map { worker.snapshot[$0] }
     }
 
-    private func reach(_ id: WorkloadID, _ address: SocketAddress, _ accepted: [SPIFFEID]) {
+    func reach(_ id: WorkloadID, _ address: SocketAddress, _ accepted: [SPIFFEID]) {
         attempt.destination = address
         guard !HBONE.isOwnPort(address.port) else {
             worker.metrics.refused(.loop)
@@ -136,7 +136,7 @@ final class OutboundConnection: ProxiedConnection {
 
     // MARK: - Tunnels
 
-    private func tunnel(to address: SocketAddress, network: String, _ accepted: [SPIFFEID]) {
+    func tunnel(to address: SocketAddress, network: String, _ accepted: [SPIFFEID]) {
         record.path = .hbone
         guard let sourceAddress = sourceAddress(address.ip.family) else {
             finish(ConnectionFailure(.noRoute, "the workload has no address of the family of \(address.ip)"))
@@ -152,13 +152,13 @@ final class OutboundConnection: ProxiedConnection {
         worker.pool.acquire(key, wallSeconds: WallTime.now().seconds, for: self)
     }
 
-    private func sourceAddress(_ family: IPAddress.Family) -> IPAddress? {
+    func sourceAddress(_ family: IPAddress.Family) -> IPAddress? {
         let addresses = workload.shared.addresses
         return addresses.contains(record.source.ip) && record.source.ip.family == family
             ? record.source.ip : addresses.first { $0.family == family }
     }
 
-    private func head(for destination: SocketAddress) -> HTTP2RequestHead {
+    func head(for destination: SocketAddress) -> HTTP2RequestHead {
         var headers = HTTPHeaders()
         if let source { headers.append("baggage", Baggage(source.workload).description) }
         let host = attempt.service?.service.hostname
@@ -171,7 +171,7 @@ final class OutboundConnection: ProxiedConnection {
 
     // MARK: - Plain, and within the host
 
-    private func dialPlain(_ address: SocketAddress) {
+    func dialPlain(_ address: SocketAddress) {
         record.path = .plain
         record.destination = address
         attempt.destination = address
@@ -189,13 +189,13 @@ final class OutboundConnection: ProxiedConnection {
     }
 
     /// What is redirected to 15001 and 15006 comes back to us; 15008 at the workload's own addresses too.
-    private func isOwnListener(_ address: SocketAddress) -> Bool {
+    func isOwnListener(_ address: SocketAddress) -> Bool {
         let isOwnAddress = address.ip.isLoopback || workload.shared.addresses.contains(address.ip)
         return HBONE.isOwnPort(address.port) && (address.port != HBONE.port || isOwnAddress)
     }
 
     /// Both workloads are of this host: the destination's policies are asked here, with the identity that the kernel attests.
-    private func reachLocally(_ local: WorkerWorkload, _ id: WorkloadID, _ address: SocketAddress) {
+    func reachLocally(_ local: WorkerWorkload, _ id: WorkloadID, _ address: SocketAddress) {
         record.path = .sameHost
         record.destination = address
         attempt.local = local
@@ -219,7 +219,7 @@ final class OutboundConnection: ProxiedConnection {
         }
     }
 
-    private func judgeArrival(_ id: WorkloadID, _ address: SocketAddress) -> ConnectionFailure? {
+    func judgeArrival(_ id: WorkloadID, _ address: SocketAddress) -> ConnectionFailure? {
         let request = AuthorizationRequest(
             source: workload.shared.identity, sourceAddress: record.source.ip, destinationAddress: address.ip,
             destinationPort: address.port)
@@ -229,7 +229,7 @@ final class OutboundConnection: ProxiedConnection {
         return worker.note(verdict)
     }
 
-    private func dial(_ socket: consuming Descriptor, _ address: SocketAddress) {
+    func dial(_ socket: consuming Descriptor, _ address: SocketAddress) {
         let dial = Dial(worker.loop, socket, waiter: self)
         state = .dialling(dial)
         dial.start(to: address, within: worker.settings.connectTimeout)
@@ -237,7 +237,7 @@ final class OutboundConnection: ProxiedConnection {
 
     // MARK: - Failures and further attempts
 
-    private func failed(_ cause: Errno?) {
+    func failed(_ cause: Errno?) {
         let target = attempt.destination.map(\.description) ?? "the destination"
         let why = cause.map(\.description) ?? "no answer within \(worker.settings.connectTimeout.seconds) s"
         if cause == .addressNotAvailable { worker.metrics.refused(.sourcePorts) }
@@ -246,7 +246,7 @@ final class OutboundConnection: ProxiedConnection {
     }
 
     /// The next endpoint of the service, if there is one that wasn't tried.
-    private func tryElsewhere(_ failure: ConnectionFailure) {
+    func tryElsewhere(_ failure: ConnectionFailure) {
         lastFailure = failure
         if let arrival = arrival.take() { close(arrival, Tally(), failure) }
         let isTunnelled = record.path == .hbone && failure.kind != .refused
@@ -263,7 +263,7 @@ final class OutboundConnection: ProxiedConnection {
 
     /// Every way failed. A tunnel's end may only just be coming up: the label was set on this host a moment before the other. So it is tried
     /// again within the time that a connect may take, and never in plain (I01).
-    private func rest() {
+    func rest() {
         let isInTime = Instant.now().since(record.began) < worker.settings.connectTimeout
         guard record.path == .hbone, lastFailure?.kind != .refused, isInTime else {
             finish(lastFailure ?? ConnectionFailure(.noRoute, "no endpoint could be reached"))
@@ -277,7 +277,7 @@ final class OutboundConnection: ProxiedConnection {
 
     // MARK: - The end
 
-    private var tally: Tally {
+    var tally: Tally {
         switch state {
         case .streaming(let relay): relay.tally(asClient: true)
         case .relaying(let relay): relay.tally
@@ -285,14 +285,14 @@ final class OutboundConnection: ProxiedConnection {
         }
     }
 
-    private func reached(_ security: ConnectionSecurity) {
+    func reached(_ security: ConnectionSecurity) {
         if let deadline = deadline.take() { worker.loop.cancel(deadline) }
         let target: ConnectTarget = record.path == .hbone ? .tunnel : record.path == .sameHost ? .application : .plain
         worker.metrics.connected(target, took: Instant.now().since(attempt.began))
         record.open(on: worker, source: source, destination: attempt.workload, service: attempt.service, security: security)
     }
 
-    private func finish(_ failure: ConnectionFailure?) {
+    func finish(_ failure: ConnectionFailure?) {
         let tally = tally
         if case .over = state { return }
         release()
@@ -310,197 +310,18 @@ final class OutboundConnection: ProxiedConnection {
         if let registration = registration.take() { worker.unregister(registration) }
     }
 
-    private func close(_ record: Record, _ tally: Tally, _ failure: ConnectionFailure?) {
+    func close(_ record: Record, _ tally: Tally, _ failure: ConnectionFailure?) {
         var record = record
         record.close(on: worker, tally, failure)
     }
 
-    private func release() {
+    func release() {
         if let deadline = deadline.take() { worker.loop.cancel(deadline) }
         switch state {
         case .tunnelling(let key): worker.pool.forget(self, key: key)
         case .asking(_, let timer), .resting(let timer): worker.loop.cancel(timer)
         case .dialling(let dial): dial.cancel()
         case .routing, .streaming, .relaying, .over: break
-        }
-    }
-}
-
-// MARK: - What others ask
-
-extension OutboundConnection {
-    func judge() {
-        switch state {
-        case .dialling(let dial) where record.path == .plain:
-            // The destination may speak HBONE now (I01); nothing of the application has left.
-            dial.cancel()
-            route()
-        case .resting(let timer):
-            worker.loop.cancel(timer)
-            route()
-        case .tunnelling(let key):
-            worker.pool.forget(self, key: key)
-            route()
-        case .dialling, .relaying:
-            guard record.path == .sameHost, let local = attempt.local, let address = attempt.destination,
-                let id = worker.snapshot.workload(uid: local.shared.uid)
-            else { return }
-            if let denial = judgeArrival(id, address) { cut(denial) }
-        case .routing, .asking, .streaming, .over: break
-        }
-    }
-
-    func cut(_ failure: ConnectionFailure) {
-        switch state {
-        case .streaming(let relay): relay.cut(failure)
-        case .relaying(let relay): relay.cut(failure)
-        case .asking(let relay, _):
-            // The relay would tell us, and we would look for another way.
-            let relay = relay
-            finish(failure)
-            relay.cut(failure)
-        case .routing, .tunnelling, .dialling, .resting: finish(failure)
-        case .over: break
-        }
-    }
-
-    func account() {
-        record.account(on: worker, tally)
-        arrival?.account(on: worker, tally)
-    }
-
-    func describe() -> ConnectionInfo {
-        ConnectionInfo(
-            id: registration?.number ?? 0, workload: workload.shared.name, direction: .outbound, local: record.source,
-            remote: record.destination, target: original.description,
-            service: attempt.service?.service.hostname, path: record.path,
-            localIdentity: record.sourceIdentity?.description, remoteIdentity: record.destinationIdentity?.description,
-            received: tally.received, sent: tally.sent, age: worker.loop.now.since(record.began), policy: record.verdict?.policy,
-            state: stateWord, loop: worker.number)
-    }
-
-    private var stateWord: String {
-        switch state {
-        case .routing, .tunnelling, .asking, .dialling: "connecting"
-        case .resting: "retrying"
-        case .streaming, .relaying: "open"
-        case .over: "closed"
-        }
-    }
-}
-
-// MARK: - What is waited for
-
-extension OutboundConnection: TunnelWaiter {
-    func tunnelReady(_ tunnel: TunnelConnection) {
-        guard case .tunnelling = state, let destination = attempt.destination else { return }
-        let relay = StreamRelay(
-            loop: worker.loop, settings: worker.settings.tunnel, windows: worker.windows, owner: self)
-        attempt.tunnel = tunnel
-        let timer = worker.loop.arm(worker.settings.tunnel.replyTimeout, self, tag: Tag.reply)
-        state = .asking(relay, timer)
-        guard tunnel.open(relay, head: head(for: destination)) else {
-            worker.loop.cancel(timer)
-            state = .routing
-            // The room was taken by someone before us in this very turn.
-            rest()
-            return
-        }
-        worker.metrics.streamOpened(.client)
-    }
-
-    func tunnelUnavailable(_ failure: ConnectionFailure) {
-        guard case .tunnelling = state else { return }
-        if failure.kind == .connect || failure.kind == .timeout || failure.kind == .tunnelLost || failure.kind == .limit {
-            tryElsewhere(failure)
-        } else {
-            finish(failure)
-        }
-    }
-}
-
-extension OutboundConnection: StreamOwner {
-    func streamAccepted(_ headers: HTTPHeaders) {
-        guard case .asking(let relay, let timer) = state else { return }
-        worker.loop.cancel(timer)
-        worker.metrics.answered(.client, .ok, took: Instant.now().since(attempt.began))
-        state = .streaming(relay)
-        reached(.mutualTLS)
-        if let application = application.take() { relay.begin(application) }
-    }
-
-    func streamEnded(_ failure: ConnectionFailure?) {
-        switch state {
-        case .streaming:
-            worker.metrics.streamClosed(.client)
-            finish(failure)
-        case .asking(_, let timer):
-            worker.loop.cancel(timer)
-            worker.metrics.streamClosed(.client)
-            notAccepted(failure ?? ConnectionFailure(.tunnelLost, "the stream ended before it was accepted"))
-        case .routing, .tunnelling, .dialling, .resting, .relaying, .over: break
-        }
-    }
-
-    /// The CONNECT wasn't answered with 200. Nothing of the application was sent, so elsewhere, or once more, is safe where it can help.
-    private func notAccepted(_ failure: ConnectionFailure) {
-        state = .routing
-        let answer = failure.status.map(ConnectAnswer.init(status:)) ?? (failure.kind == .timeout ? .timeout : .reset)
-        worker.metrics.answered(.client, answer, took: Instant.now().since(attempt.began))
-        switch failure.kind {
-        case .notTaken, .tunnelLost:
-            // Not on the tunnel that refused it.
-            if let tunnel = attempt.tunnel { worker.pool.abandon(tunnel) }
-            guard !hasRepeatedStream else {
-                tryElsewhere(ConnectionFailure(.refused, failure.reason))
-                return
-            }
-            hasRepeatedStream = true
-            worker.metrics.streamRetried()
-            route()
-        case .refused where failure.status == HBONE.Status.unavailable: tryElsewhere(failure)
-        default: finish(failure)
-        }
-    }
-}
-
-extension OutboundConnection: DialWaiter {
-    func dialled(_ socket: consuming Descriptor) {
-        guard case .dialling = state, let application = application.take() else { return }
-        let relay = SocketRelay(
-            loop: worker.loop, bounds: worker.settings.tunnel, pipes: worker.pipes, client: application, server: socket,
-            owner: self)
-        state = .relaying(relay)
-        reached(record.path == .sameHost ? .mutualTLS : .unknown)
-        relay.start()
-    }
-
-    func dialFailed(_ cause: Errno?) {
-        guard case .dialling = state else { return }
-        state = .routing
-        failed(cause)
-    }
-}
-
-extension OutboundConnection: RelayOwner {
-    func relayEnded(_ failure: ConnectionFailure?) { finish(failure) }
-}
-
-extension OutboundConnection: TimerTarget {
-    func timerFired(_ tag: UInt32) {
-        switch tag {
-        case Tag.deadline:
-            deadline = nil
-            let tried = lastFailure.map { "; the last attempt: \($0.reason)" } ?? ""
-            cut(
-                ConnectionFailure(
-                    lastFailure?.kind ?? .timeout,
-                    "\(original) not reached within \(worker.settings.reachTimeout.seconds) s\(tried)"))
-        case Tag.rest: if case .resting = state { route() }
-        default:
-            guard case .asking(let relay, _) = state else { return }
-            let limit = worker.settings.tunnel.replyTimeout.seconds
-            relay.cut(ConnectionFailure(.timeout, "the CONNECT wasn't answered within \(limit) s"))
         }
     }
 }

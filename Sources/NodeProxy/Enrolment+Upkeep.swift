@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Capture
+internal import Daemon
+internal import Kernel
+internal import Mesh
+internal import TLS
+internal import Telemetry
+internal import Tunnel
+
+// What changes without the mesh: namespaces that vanish, rules that vanish, certificates that end.
+extension Enrolment {
+    /// Something changed below /run/netns: a name that is gone, or that means another namespace now, ends its workload (I04).
+    func namespacesChanged() {
+        for enrollee in enrollees.values {
+            guard let workload = enrollee.workload else { continue }
+            if case .finishing = enrollee.phase { continue }
+            let current = try? NetworkNamespace(path: "/run/netns/\(enrollee.plan.namespaceName)").identity
+            guard current != workload.place.namespace.identity else { continue }
+            node.log.scoped(.capture).warn("network namespace \(enrollee.plan.namespaceName) of \(enrollee.plan.name) is gone")
+            remove(enrollee, ConnectionFailure(.shutdown, "the network namespace of \(enrollee.plan.name) is gone"))
+        }
+        node.reconcile()
+    }
+
+    /// After a start: what a process before us captured and nobody wants any more is released. Nothing can be open in it.
+    func releaseLeftovers() {
+        let names = Set(wanted.values.map(\.namespaceName))
+        let directory = node.captureDirectory
+        node.errand {
+            Capture(stateDirectory: directory).cleanup(exceptNamed: names)
+        } then: { node, report in
+            for line in report.removed { node.log.scoped(.capture).info("left over from before: \(line)") }
+            for line in report.failures { node.log.scoped(.capture).error("left over from before: \(line)") }
+        }
+    }
+
+    /// New connections are refused; open ones go on (I07).
+    func stopListening() {
+        for enrollee in enrollees.values { enrollee.workload?.place.stopListening() }
+    }
+
+    /// Puts back what somebody else took away (I03).
+    func verify() {
+        for enrollee in enrollees.values {
+            guard case .captured = enrollee.phase, !enrollee.isVerifying, let workload = enrollee.workload else { continue }
+            enrollee.isVerifying = true
+            let (plan, directory, number) = (enrollee.plan, node.captureDirectory, enrollee.number)
+            node.errand {
+                CapturedNamespace.restore(plan, workload, stateDirectory: directory)
+            } then: { node, restored in
+                node.enrolment.restored(plan, number, restored)
+            }
+        }
+    }
+
+    func restored(_ plan: EnrolmentPlan, _ number: Int, _ result: Result<[String], CaptureRefusal>) {
+        enrollee(plan, number)?.isVerifying = false
+        switch result {
+        case .success(let missing) where missing.isEmpty: break
+        case .success(let missing):
+            node.metrics.captureRestored()
+            node.log.scoped(.capture).warn("restored the capture of \(plan.name): \(missing.joined(separator: ", "))")
+        case .failure(let failure):
+            node.log.scoped(.capture).error("the capture of \(plan.name) can't be restored: \(failure.reason)")
+        }
+    }
+
+    /// Renews what is due. Called now and then; wall time decides (I11).
+    func renewDue() {
+        guard let authority = node.authority else { return }
+        let now = WallTime.now().seconds
+        for enrollee in enrollees.values where enrollee.isInPlace && enrollee.isDue(now) {
+            let plan = enrollee.plan
+            enrollee.isRenewing = true
+            node.errand {
+                authority.credential(for: plan.identity, renew: true)
+            } then: { node, result in
+                node.enrolment.renewed(plan, result)
+            }
+        }
+    }
+
+    /// The CA changed: every certificate is made anew, and every tunnel on an old one takes no new stream (I09).
+    func renewAll() {
+        for enrollee in enrollees.values { enrollee.nextRenewal = 0 }
+        renewDue()
+    }
+
+    func renewed(_ plan: EnrolmentPlan, _ result: Result<WorkloadCredential, AuthorityFailure>) {
+        guard let enrollee = enrollees[plan.uid], enrollee.plan.identity == plan.identity, enrollee.isInPlace else { return }
+        enrollee.isRenewing = false
+        // After a failure half a minute's rest; the old certificate serves while it is valid.
+        enrollee.nextRenewal = WallTime.now().seconds + 30
+        switch result {
+        case .success(let credential):
+            enrollee.credential = credential
+            enrollee.renewalFailure = nil
+            enrollee.nextRenewal = Authority.renewal(of: credential.credential)
+            node.tell(.renew(uid: plan.uid, credential))
+            node.log.scoped(.identity).info("renewed the certificate of \(plan.identity)")
+        case .failure(let failure):
+            enrollee.renewalFailure = failure.description
+            node.log.scoped(.identity).error("the certificate of \(plan.identity) can't be renewed: \(failure)")
+        }
+    }
+}
