@@ -57,6 +57,16 @@ package enum File {
         try file.writeAll(Array(text.utf8))
     }
 
+    /// Takes the lock of a file, made if it isn't there; held until the descriptor is closed, also by the process's end. `wouldBlock`: another
+    /// process has it.
+    package static func lock(_ path: String) throws(Errno) -> Descriptor {
+        let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+        let file = Descriptor(takingOwnership: try call { unsafe open(path, flags, mode_t(0o600)) })
+        let number = file.number
+        _ = try call { flock(number, LOCK_EX | LOCK_NB) }
+        return file
+    }
+
     package static func remove(_ path: String) throws(Errno) { _ = try call { unsafe unlink(path) } }
 
     /// The directory and those above it, as far as they lack; `mode` for the last.

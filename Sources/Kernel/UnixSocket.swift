@@ -10,6 +10,7 @@ package enum UnixSocket {
 
     /// A non-blocking listener. A socket left by a process before us is replaced; the mode is set before anyone may connect.
     package static func listen(path: String, mode: UInt32, backlog: CInt) throws(Errno) -> Descriptor {
+        guard path.utf8.count <= maximumPath else { throw Errno(ENAMETOOLONG) }
         let socket = try make()
         _ = unsafe unlink(path)
         let before = umask(0o777)
@@ -31,12 +32,31 @@ package enum UnixSocket {
         return socket
     }
 
+    /// Sends one datagram to a socket at a path, or, with a leading `@`, in the abstract namespace. Never waits: what isn't taken now is lost.
+    package static func send(_ bytes: [UInt8], to path: String) throws(Errno) {
+        guard path.utf8.count <= maximumPath else { throw Errno(ENAMETOOLONG) }
+        let type = CInt(SOCK_DGRAM.rawValue) | O_NONBLOCK | O_CLOEXEC
+        let socket = Descriptor(takingOwnership: try call { Glibc.socket(AF_UNIX, type, 0) })
+        let number = socket.number
+        let abstract = path.hasPrefix("@")
+        _ = try call {
+            unsafe withAddress(abstract ? "\0" + path.dropFirst() : path, exactLength: abstract) { address, length in
+                unsafe bytes.withUnsafeBytes {
+                    unsafe sendto(number, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL), address, length)
+                }
+            }
+        }
+    }
+
     private static func make() throws(Errno) -> Descriptor {
         let type = CInt(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC
         return Descriptor(takingOwnership: try call { socket(AF_UNIX, type, 0) })
     }
 
-    private static func withAddress<Result>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    /// - Parameter exactLength: an abstract name ends where its length says, not at a zero byte.
+    private static func withAddress<Result>(
+        _ path: String, exactLength: Bool = false, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
@@ -44,7 +64,8 @@ package enum UnixSocket {
         }
         return unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                let length = exactLength ? 2 + min(path.utf8.count, maximumPath) : MemoryLayout<sockaddr_un>.size
+                return unsafe body($0, socklen_t(length))
             }
         }
     }

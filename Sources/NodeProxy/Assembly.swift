@@ -25,6 +25,8 @@ enum Assembly {
             return ExitCode.configuration
         }
         try? File.makeDirectory(configuration.runDirectory, mode: 0o755)
+        guard let lock = takeLock(in: configuration.runDirectory, log) else { return ExitCode.unavailable }
+        defer { withExtendedLifetime(lock.number) {} }
 
         let loop = try Loop()
         let inbox = try Mailbox<NodeMessage>()
@@ -53,6 +55,17 @@ enum Assembly {
         let code = try node.run(signals: signals)
         for thread in threads { thread.join() }
         return code
+    }
+
+    /// One daemon serves a host. The lock ends with the process.
+    private static func takeLock(in directory: String, _ log: Log) -> Descriptor? {
+        do throws(Errno) {
+            return try File.lock("\(directory)/warrend.lock")
+        } catch {
+            let other = "another warrend runs with \(directory): one serves a host"
+            log.error(error == .wouldBlock ? other : "\(directory)/warrend.lock: \(error)")
+            return nil
+        }
     }
 }
 
@@ -87,6 +100,7 @@ extension WorkerSettings {
         splicePipes = limits.splicePipes / workers
         self.descriptors = max(64, (descriptors - limits.reservedDescriptors - 2 * limits.splicePipes) / workers)
         handshakes = limits.handshakes
+        metrics = MetricOptions(maximumSeries: configuration.metrics.maximumSeries, idle: configuration.metrics.idle)
         tunnel.halfClosedTimeout = timeouts.halfClosed
         tunnel.streamAge = configuration.tunnel.maxStreamAge
         tunnel.keepalive = Keepalive(configuration.keepalive)

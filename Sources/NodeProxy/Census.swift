@@ -38,7 +38,8 @@ final class Census: TimerTarget {
 
     init(node: Node) { self.node = node }
 
-    func metrics(_ then: @escaping () -> Void) { ask(.metrics, .metrics) { _ in then() } }
+    /// - Parameter then: is told whether every worker answered.
+    func metrics(_ then: @escaping (Bool) -> Void) { ask(.metrics, .metrics) { then($0.missing.isEmpty) } }
     func connections(_ then: @escaping ([ConnectionInfo]) -> Void) { ask(.connections, .connections) { then($0.connections) } }
     func tunnels(_ then: @escaping ([TunnelInfo]) -> Void) { ask(.tunnels, .tunnels) { then($0.tunnels) } }
 

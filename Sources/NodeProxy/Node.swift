@@ -30,6 +30,8 @@ final class Node {
     private(set) var authority: Authority?
     private(set) var readiness = ReadinessState(pending: [Pending.mesh, Pending.workloads])
     private(set) var isLeaving = false
+    /// systemd, where that started us.
+    private let notify = ServiceNotify { path, bytes in try? UnixSocket.send(bytes, to: path) }
     private var hasReleasedLeftovers = false
     private var idleWorkers: Set<Int> = []
     private var exitCode: CInt = 0
@@ -111,6 +113,12 @@ final class Node {
             node.probes.update()
         }
         every(.seconds(30)) { $0.tell(.metrics) }
+        if let interval = notify?.watchdogInterval {
+            // Fed only when every loop turned since.
+            every(interval) { node in
+                node.census.metrics { isComplete in if isComplete { node.notify?.alive() } }
+            }
+        }
         loop.run()
         withExtendedLifetime((signals, namespaces)) {}
         return exitCode
@@ -142,6 +150,7 @@ final class Node {
     func leave() {
         guard !isLeaving else { return end() }
         isLeaving = true
+        notify?.stopping()
         readiness.waits(for: "shutdown")
         enrolment.stopListening()
         log.info("ending: no new connections; open ones have \(configuration.timeouts.drain.seconds) s")
@@ -177,7 +186,10 @@ final class Node {
         let isPreparing = enrolment.enrollees.values.contains { if case .preparing = $0.phase { true } else { false } }
         if !isPreparing, !readiness.isReady {
             readiness.done(Pending.workloads)
-            if readiness.isReady { log.info("ready") }
+            if readiness.isReady {
+                log.info("ready")
+                notify?.ready()
+            }
         }
     }
 

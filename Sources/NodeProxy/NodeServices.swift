@@ -67,7 +67,7 @@ final class NodeServices {
             return answer(HTTP1Response(status: 404, "metrics are at /metrics\n"))
         }
         guard request.method == "GET" || request.method == "HEAD" else { return answer(HTTP1Response(status: 405, "GET only\n")) }
-        node.census.metrics {
+        node.census.metrics { _ in
             node.refreshMetrics()
             answer(
                 HTTP1Response(

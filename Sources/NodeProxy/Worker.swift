@@ -49,7 +49,7 @@ final class Worker {
         self.node = node
         loop = try Loop()
         home = try NetworkNamespace.current()
-        metrics = MetricShard(number: number)
+        metrics = MetricShard(number: number, options: settings.metrics)
         pipes = PipePool(limit: settings.splicePipes)
         windows = WindowBudget(bytes: settings.tunnel.windowBudget)
         try mailbox.attach(to: loop) { [unowned self] in receive($0) }

@@ -2,6 +2,7 @@
 
 internal import HTTP
 internal import Kernel
+internal import Telemetry
 internal import Tunnel
 
 /// What a worker was configured with: its share of the daemon's limits. Immutable.
@@ -24,6 +25,8 @@ struct WorkerSettings: Sendable {
     var splicePipes = 64
     /// Two workloads of one host speak through a tunnel all the same.
     var tunnelsOnSameHost = false
+    /// How many series a worker tells, and for how long.
+    var metrics = MetricOptions()
     /// This host's name in the mesh.
     var node = ""
 }
