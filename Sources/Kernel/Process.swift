@@ -23,6 +23,8 @@ package struct ChildProcess: ~Copyable {
     package init(
         _ program: String, _ arguments: [String], environment: [String]? = nil, descriptors: [(ours: CInt, theirs: CInt)]
     ) throws(Errno) {
+        // Ours are all closed on exec; this is for those that we ourselves were started with.
+        _ = clinux_close_range_cloexec(3)
         var actions = unsafe posix_spawn_file_actions_t()
         _ = unsafe posix_spawn_file_actions_init(&actions)
         defer { _ = unsafe posix_spawn_file_actions_destroy(&actions) }
