@@ -23,6 +23,7 @@ final class RawPeer {
     /// What it says first.
     var greeting: [UInt8]
     var answersPings = true
+    var acknowledgesSettings = true
     var isReading = true
 
     private let tls: TLSSession
@@ -133,7 +134,7 @@ final class RawPeer {
         }
         frames.append(kept)
         guard frame.flags & Frame.acknowledged == 0 else { return }
-        if frame.kind == .settings { send(Frame(.settings, flags: Frame.acknowledged)) }
+        if frame.kind == .settings, acknowledgesSettings { send(Frame(.settings, flags: Frame.acknowledged)) }
         if frame.kind == .ping, answersPings { send(Frame(.ping, flags: Frame.acknowledged, frame.payload)) }
     }
 
