@@ -2,13 +2,14 @@
 import PackageDescription
 
 /// Every target is built alike. `WARREN_STRICT=1`, which all our scripts set, makes warnings errors; an editor session may do without.
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .strictMemorySafety(),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-] + (Context.environment["WARREN_STRICT"] == "1" ? [.treatAllWarnings(as: .error)] : [])
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .strictMemorySafety(),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (Context.environment["WARREN_STRICT"] == "1" ? [.treatAllWarnings(as: .error)] : [])
 
 /// A Swift module of ours. What it may import is what stands here: the house-rule tests hold the sources to this list.
 func module(_ name: String, _ dependencies: String...) -> Target {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Function-like macros of OpenSSL that Swift can't import, as inline functions. No logic.
 #ifndef WARREN_COPENSSL_H
 #define WARREN_COPENSSL_H

@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test func `an authority that is expired or not yet valid issues nothing`() throws {
-        for now in [authority.intermediate.certificate.notAfter, authority.intermediate.certificate.notBefore - 1] {
+        at present in [authority.intermediate.certificate.notAfter, authority.intermediate.certificate.notBefore - 1] {
             #expect(throws: CertificateFailure.self) {
                 try authority.intermediate.credential(for: TestAuthority.identity("web"), now: now, lifetime: 3600)
             }
