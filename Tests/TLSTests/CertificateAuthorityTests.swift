@@ -44,9 +44,9 @@ import Testing
     }
 
     @Test func `an authority that is expired or not yet valid issues nothing`() throws {
-        at present in [authority.intermediate.certificate.notAfter, authority.intermediate.certificate.notBefore - 1] {
+        for moment in [authority.intermediate.certificate.notAfter, authority.intermediate.certificate.notBefore - 1] {
             #expect(throws: CertificateFailure.self) {
-                try authority.intermediate.credential(for: TestAuthority.identity("web"), now: now, lifetime: 3600)
+                try authority.intermediate.credential(for: TestAuthority.identity("web"), now: moment, lifetime: 3600)
             }
         }
     }
