@@ -99,6 +99,7 @@ extension TunnelConnection: HTTP2SessionDelegate {
         isStale = true
         // What is open goes on; the peer closes when it is done, or we do when nothing is left.
         if streams == 0 { leave() }
+        owner?.tunnelHasRoom(self)
     }
 
     package func pingAcknowledged(_ payload: UInt64) { pingSent = nil }

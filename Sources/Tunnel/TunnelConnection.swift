@@ -14,7 +14,8 @@ package protocol TunnelOwner: AnyObject {
     func tunnelOpened(_ tunnel: TunnelConnection)
     /// Server: a request. The owner answers with `accept` or `refuse`, now or later.
     func tunnelRequested(_ tunnel: TunnelConnection, stream: Int32, head: HTTP2RequestHead)
-    /// A stream ended or the peer changed its limits: there may be room for another.
+    /// A stream ended or the peer changed its limits: there may be room for another. Or the peer says goodbye: who waits for room here needs another
+    /// tunnel.
     func tunnelHasRoom(_ tunnel: TunnelConnection)
     /// The last event. Every stream was told already. Nil: it was time to go.
     func tunnelClosed(_ tunnel: TunnelConnection, _ failure: ConnectionFailure?)

@@ -73,7 +73,8 @@ package final class TunnelPool {
         let lane = lane(for: key)
         retireExpired(lane, wallSeconds)
         if let tunnel = best(lane) {
-            if tunnel.backlog > 0, mayDial(lane) { dial(key, lane) }
+            // One more at a time: those who come while it is dialled would each bring another.
+            if tunnel.backlog > 0, lane.dialling.isEmpty, mayDial(lane) { dial(key, lane) }
             waiter.tunnelReady(tunnel)
             return
         }
@@ -91,6 +92,8 @@ package final class TunnelPool {
     package func retire(source: String) {
         for (key, lane) in lanes where key.source == source {
             for tunnel in lane.tunnels + lane.dialling { retire(tunnel) }
+            // Who waited for room in one of them needs another.
+            serveWaiters(key, lane)
         }
     }
 
@@ -169,7 +172,10 @@ package final class TunnelPool {
     }
 
     /// No stream more on this one: it didn't take the last.
-    package func abandon(_ tunnel: TunnelConnection) { retire(tunnel) }
+    package func abandon(_ tunnel: TunnelConnection) {
+        retire(tunnel)
+        if let key = keys[ObjectIdentifier(tunnel)], let lane = lanes[key] { serveWaiters(key, lane) }
+    }
 
     private func retireExpired(_ lane: Lane, _ wallSeconds: Int64) {
         for tunnel in lane.tunnels where !tunnel.isStale && tunnel.expires <= wallSeconds { retire(tunnel) }
