@@ -63,17 +63,16 @@ extension TunnelConnection {
         socket = nil
     }
 
+    /// The closing state's reading. Ends with the peer's end, or with the bound that `linger` set.
     func discard() {
         for _ in 0..<4 {
             let buffer = unsafe loop.ciphertext.bytes
-            do throws(Errno) {
-                guard case .moved = try unsafe socket?.receive(into: buffer) else {
-                    drop()
-                    return
-                }
-            } catch {
-                drop()
-                return
+            let transfer: Transfer?
+            do throws(Errno) { transfer = try unsafe socket?.receive(into: buffer) } catch { transfer = nil }
+            switch transfer {
+            case .moved: continue
+            case .wouldBlock: return
+            case .endOfStream, nil: return drop()
             }
         }
     }

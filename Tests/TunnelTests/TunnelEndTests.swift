@@ -48,6 +48,21 @@ import Testing
         #expect(bench.client.failure == nil && bench.server.failure == nil)
     }
 
+    @Test func `what the peer still sends after our last word is thrown away until it ends, too`() throws {
+        let bench = try RawBench.open(.client)
+        bench.tunnel.leave()
+        try bench.run("our last word") { bench.tunnel.state == .closing && bench.peer.end != nil }
+        #expect(bench.end.closed == 1)
+        for _ in 0..<5 {
+            bench.peer.send(Frame(.ping, [UInt8](repeating: 0, count: 8)))
+            bench.settle(3)
+            #expect(bench.tunnel.state == .closing, "a close now would be a reset that overtakes what we said")
+        }
+        bench.peer.endTCP()
+        try bench.run("the end") { bench.tunnel.state == .closed }
+        #expect(bench.end.closed == 1)
+    }
+
     @Test func `a stream under way when the server says goodbye is taken, not lost`() throws {
         let bench = try TunnelBench.open()
         let call = try bench.client.call(bench.clientTunnel)
@@ -217,7 +232,12 @@ import Testing
             owner: end)
         tunnel.start()
         client.send("GET / HTTP/1.1\r\nhost: db\r\n\r\n")
-        try drive("the end", { client.step(); loop.turn(wait: .milliseconds(1)) }) { end.closed == 1 && client.end != nil }
+        try drive(
+            "the end",
+            {
+                client.step(); loop.turn(wait: .milliseconds(1))
+            }
+        ) { end.closed == 1 && client.end != nil }
         #expect(end.failure?.kind == .tls)
         #expect(end.failure?.handshake == "not_tls")
         #expect(client.head == [21, 3, 3, 0, 2, 2, 10], "a fatal unexpected_message alert in clear")
