@@ -50,7 +50,7 @@ def peer_names(connection):
 
 def alert(error):
     """The reason of an ssl error as one word: `TLSV13_ALERT_CERTIFICATE_REQUIRED`, `CERTIFICATE_VERIFY_FAILED`, …"""
-    return getattr(error, "reason", None) or str(error)
+    return (getattr(error, "reason", None) or str(error)).upper().replace(" ", "_")
 
 
 def new_connection(client, **initial):

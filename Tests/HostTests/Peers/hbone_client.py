@@ -17,7 +17,7 @@ import time
 import h2.events
 import h2.exceptions
 import hpack
-from hyperframe.frame import DataFrame, HeadersFrame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import DataFrame, GoAwayFrame, HeadersFrame, SettingsFrame, WindowUpdateFrame
 
 import hbone
 import tcp
@@ -124,8 +124,6 @@ class Client:
             self.http.send_headers(stream, self.headers(authority), end_stream=False)
             if self.options.early:
                 self.http.send_data(stream, self.options.early.encode())
-        if self.options.wait_goaway:
-            return
 
     @staticmethod
     def record():
@@ -165,7 +163,9 @@ class Client:
 
     def after_answer(self, stream):
         if self.options.goaway:
-            self.http.close_connection()
+            # By hand: h2 itself would send nothing more behind it.
+            self.flush()
+            self.frames(GoAwayFrame(0))
         if self.options.send:
             self.http.send_data(stream, self.options.send.encode())
         if self.options.end:
@@ -177,7 +177,10 @@ class Client:
 
     def frames(self, *frames):
         self.connection.settimeout(20)
-        self.connection.sendall(b"".join(frame.serialize() for frame in frames))
+        try:
+            self.connection.sendall(b"".join(frame.serialize() for frame in frames))
+        except (OSError, ssl.SSLError):
+            pass  # The reading side tells how it ended.
         self.connection.settimeout(0.2)
 
     def headers_frame(self, stream, headers):
@@ -270,7 +273,6 @@ def main():
     add("--end", action="store_true")
     add("--cancel", action="store_true")
     add("--goaway", action="store_true", help="send GOAWAY after the answer")
-    add("--wait-goaway", action="store_true")
     add("--linger", action="store_true", help="stay for --seconds although all streams have ended")
     add("--misbehave")
     add("--seconds", type=float, default=10)

@@ -36,6 +36,7 @@ import time
 import h2.events
 import h2.exceptions
 import h2.settings
+from hyperframe.frame import GoAwayFrame
 
 import hbone
 import tcp
@@ -88,6 +89,7 @@ class Connection:
             initial[CODES.INITIAL_WINDOW_SIZE] = 0
         self.http = hbone.new_connection(False)
         self.http.local_settings = h2.settings.Settings(client=False, initial_values=initial)
+        self.http.max_inbound_frame_size = self.options.frame
         self.http.initiate_connection()
         if mode != "no-window":
             self.http.increment_flow_control_window(15 << 20)
@@ -122,6 +124,11 @@ class Connection:
                     self.tls.sendall(data)
                 except (OSError, ssl.SSLError):
                     self.over = True
+
+    def goaway(self, last):
+        """By hand: h2 itself would send nothing more behind it."""
+        self.flush()
+        self.tls.sendall(GoAwayFrame(0, last_stream_id=last).serialize())
 
     def hangs_up(self, point):
         """Whether this is where the mode ends the connection."""
@@ -172,7 +179,7 @@ class Connection:
         elif mode == "refuse-first" and first:
             self.http.reset_stream(stream, 7)
         elif mode == "goaway-first" and first:
-            self.http.close_connection(last_stream_id=0)
+            self.goaway(0)
         elif mode == "early-data":
             self.http.send_data(stream, b"early")
         else:
@@ -190,7 +197,7 @@ class Connection:
         if mode == "greet":
             self.send(stream, b"220 ready\r\n")
         elif mode == "goaway-after" and self.number == 1:
-            self.http.close_connection(last_stream_id=stream)
+            self.goaway(stream)
         elif mode in ("send", "cut", "cut-notify"):
             threading.Thread(target=self.bulk, args=(stream,), daemon=True).start()
 

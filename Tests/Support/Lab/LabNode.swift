@@ -22,6 +22,9 @@ package final class LabNode {
         try startUnready()
         try waitUntil("warrend on \(host.name) is ready", seconds: 2, detail: { self.log.suffix(4000).description }) {
             if let status = daemon?.status { throw LabFailure(description: "warrend ended with \(status): \(log.suffix(4000))") }
+            if log.contains("nothing is captured until it is right") {
+                throw LabFailure(description: "the mesh is refused: \(log)")
+            }
             return try host.run(["curl", "-fsS", "-m2", "http://127.0.0.1:\(LabConfig.readinessPort)/healthz/ready"]).succeeded
         }
     }

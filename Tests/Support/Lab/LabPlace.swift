@@ -80,6 +80,8 @@ extension LabPlace {
 /// The lab itself failed, not what is tested in it.
 package struct LabFailure: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// The wire's namespace, which no mesh captures.

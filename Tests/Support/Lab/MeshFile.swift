@@ -36,7 +36,7 @@ package struct MeshFile {
         let all = addresses ?? [workload.address, workload.address6]
         var notes = annotations
         notes["warren.dev/node"] = node ?? workload.host.name
-        if node == nil || node == workload.host.name { notes["warren.dev/network-namespace"] = workload.name }
+        notes["warren.dev/network-namespace"] = notes["warren.dev/network-namespace"] ?? workload.name
         if all.count > 1 { notes["warren.dev/additional-addresses"] = all.dropFirst().joined(separator: ",") }
         let marks = labels.merging(["app": app ?? workload.name]) { given, _ in given }
         set(
