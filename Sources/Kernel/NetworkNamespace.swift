@@ -27,7 +27,8 @@ package struct NetworkNamespace: ~Copyable, Sendable {
     /// Opens the namespace at a path (`/run/netns/web`, `/proc/self/ns/net`). A symbolic link isn't followed below /run/netns; what isn't a
     /// namespace is `invalidArgument`.
     package init(path: String, followLink: Bool = false) throws(Errno) {
-        let flags = O_RDONLY | O_CLOEXEC | (followLink ? 0 : O_NOFOLLOW)
+        // A pipe that lies where a namespace should must not make us wait for its other end.
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followLink ? 0 : O_NOFOLLOW)
         try self.init(takingOwnership: Descriptor(takingOwnership: try call { unsafe open(path, flags) }))
     }
 
