@@ -76,5 +76,8 @@ package final class HTTP1Server: EventSource, TimerTarget {
         connection.start()
     }
 
+    /// How many clients there are.
+    var clients: Int { connections.count }
+
     func ended(_ connection: HTTP1ServerConnection) { connections[ObjectIdentifier(connection)] = nil }
 }

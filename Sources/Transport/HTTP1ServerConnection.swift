@@ -26,6 +26,10 @@ final class HTTP1ServerConnection: EventSource, TimerTarget {
     private var state = State.reading
     private var output = ByteQueue()
     private var requests: UInt64 = 0
+    /// `next` is at work further up the stack.
+    private var isServing = false
+    /// The time of the request that is coming in runs.
+    private var isTimed = false
 
     init(_ server: HTTP1Server, _ loop: Loop, _ socket: consuming Descriptor) {
         self.server = server
@@ -90,22 +94,39 @@ final class HTTP1ServerConnection: EventSource, TimerTarget {
         next()
     }
 
+    /// Serves what has come, one request after the other. An answer that is given at once comes back here through `flush`: this loop then goes on, so
+    /// that it isn't the client who decides how deep we call ourselves.
     private func next() {
+        guard !isServing else { return }
+        isServing = true
+        defer { isServing = false }
+        while case .reading = state, serveNext() {}
+    }
+
+    /// False: no whole request is here.
+    private func serveNext() -> Bool {
         do throws(HTTP1Failure) {
-            guard let request = try parser.next() else {
-                if parser.takeContinue() { sendContinue() }
-                return
+            if let request = try parser.next() {
+                serve(request)
+                return true
             }
-            serve(request)
         } catch {
             answer(HTTP1Response(error), keepsAlive: false, isHead: false)
+            return false
         }
+        if parser.isWithinRequest, !isTimed {
+            isTimed = true
+            setTimer(server.bounds.requestTimeout)
+        }
+        if parser.takeContinue() { sendContinue() }
+        return false
     }
 
     private func serve(_ request: HTTP1Request) {
         requests += 1
         let number = requests
         state = .answering(number)
+        isTimed = false
         // While one is being answered nothing is read: the client can't pile up requests.
         if let token { loop.want([], token) }
         setTimer(server.bounds.answerTimeout)
