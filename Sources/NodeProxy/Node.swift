@@ -112,7 +112,11 @@ final class Node {
             node.reconcile()
             node.probes.update()
         }
-        every(.seconds(30)) { $0.tell(.metrics) }
+        every(.seconds(30)) { node in
+            node.tell(.metrics)
+            // What a burst took goes back to the system.
+            node.errands.run { Limits.trimMemory() }
+        }
         if let interval = notify?.watchdogInterval {
             // Fed only when every loop turned since.
             every(interval) { node in

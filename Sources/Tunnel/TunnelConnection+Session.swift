@@ -4,6 +4,7 @@ internal import Bytes
 package import HTTP
 internal import Kernel
 internal import Loop
+internal import TLS
 
 // MARK: - Time
 
@@ -43,6 +44,8 @@ extension TunnelConnection: TimerTarget {
     /// Once per interval: is the peer there, and is the tunnel of use?
     func tick() {
         ticker = loop.arm(settings.pingInterval, self, tag: Tag.tick)
+        // Without a stream for a whole interval: the memory for records is only lent.
+        if streams == 0, loop.now.since(lastUsed) >= settings.pingInterval { tls.releaseBuffers() }
         let silence = loop.now.since(lastReceived)
         if let pingSent, loop.now.since(pingSent) >= settings.pingTimeout {
             close(ConnectionFailure(.tunnelLost, "\(remote) didn't answer a PING for \(settings.pingTimeout.seconds) s"))
