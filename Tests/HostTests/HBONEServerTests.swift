@@ -92,7 +92,7 @@ extension HostTests {
                     ]))
             try waitUntil("a tunnel is held") { try !stage.node.list("tunnels").isEmpty }
             let result = try stage.client([
-                "--authority", "\(stage.web.address):8080", "--misbehave", misbehaviour, "--seconds", "3",
+                "--authority", "\(stage.web.address):8080", "--misbehave", misbehaviour, "--seconds", "1.5",
             ])
             let answer = result.answer()
             let ended = result["closed"] != "still open" || result["goaway.code"] != nil || answer.hasPrefix("reset:")

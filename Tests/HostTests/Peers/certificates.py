@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes certificates that an independent peer uses, good ones and every odd one that a daemon must refuse.
 
-  certificates.py authority DIRECTORY [--trust-domain D]          root, intermediate and its key, named as `warren ca init` names them
+  certificates.py authority DIRECTORY [--begins HOURS]            root, intermediate and its key, named as `warren ca init` names them
   certificates.py leaf KIND --ca DIRECTORY --out PREFIX --id SPIFFE-ID   writes PREFIX.pem (leaf, then intermediate) and PREFIX.key
 """
 import argparse
@@ -43,12 +43,12 @@ def usage(**yes):
     return x509.KeyUsage(**{**every, **yes})
 
 
-def make_ca(common, issuer, issuer_key, path_length):
+def make_ca(common, issuer, issuer_key, path_length, begins=-1):
     key = ec.generate_private_key(ec.SECP256R1())
     signer = issuer_key or key
     builder = (
         x509.CertificateBuilder().subject_name(name(common)).issuer_name(issuer.subject if issuer else name(common)).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(NOW - HOUR).not_valid_after(NOW + 24 * 365 * HOUR)
+        .serial_number(x509.random_serial_number()).not_valid_before(NOW + begins * HOUR).not_valid_after(NOW + 24 * 365 * HOUR)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -57,10 +57,10 @@ def make_ca(common, issuer, issuer_key, path_length):
     return builder.sign(signer, hashes.SHA256()), key
 
 
-def authority(directory):
+def authority(directory, begins):
     os.makedirs(directory, exist_ok=True)
-    root, root_key = make_ca("warren test root", None, None, None)
-    intermediate, key = make_ca("warren test intermediate", root, root_key, 0)
+    root, root_key = make_ca("warren test root", None, None, None, begins)
+    intermediate, key = make_ca("warren test intermediate", root, root_key, 0, begins)
     write(f"{directory}/root.pem", pem(root))
     write(f"{directory}/intermediate.pem", pem(intermediate))
     write(f"{directory}/intermediate-key.pem", key_pem(key), 0o600)
@@ -127,6 +127,7 @@ def main():
     what = arguments.add_subparsers(dest="what", required=True)
     making = what.add_parser("authority")
     making.add_argument("directory")
+    making.add_argument("--begins", type=int, default=-1, help="hours from now at which its validity begins")
     signing = what.add_parser("leaf")
     signing.add_argument("kind")
     signing.add_argument("--ca", required=True)
@@ -134,7 +135,7 @@ def main():
     signing.add_argument("--id", required=True)
     options = arguments.parse_args()
     if options.what == "authority":
-        authority(options.directory)
+        authority(options.directory, options.begins)
     else:
         leaf(options.kind, options.ca, options.out, options.id)
 

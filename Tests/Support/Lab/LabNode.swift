@@ -6,6 +6,8 @@ import Glibc
 package final class LabNode {
     package let host: LabHost
     package var config: LabConfig
+    /// How many descriptors the daemon may open; nil leaves the limit of the tests.
+    package var descriptors: Int?
     /// The daemon, while one is started.
     package private(set) var daemon: LabProcess?
     /// What daemons before it logged, for tests that restart.
@@ -32,7 +34,8 @@ package final class LabNode {
     /// Starts the daemon, whatever becomes of it.
     package func startUnready() throws {
         try host.write(LabConfig.path, config.text)
-        daemon = try host.start([Programs.path("warrend"), "--config", LabConfig.path])
+        let limit = descriptors.map { ["prlimit", "--nofile=\($0):\($0)"] } ?? []
+        daemon = try host.start(limit + [Programs.path("warrend"), "--config", LabConfig.path])
     }
 
     /// Ends the daemon with a signal and waits; its status.

@@ -12,8 +12,8 @@ extension LabPlace {
             master_process off;
             pid /run/nginx-\(port).pid;
             error_log stderr warn;
-            worker_rlimit_nofile 65536;
-            events { worker_connections 32768; }
+            worker_rlimit_nofile \(min(65536, Machine.descriptorLimit));
+            events { worker_connections \(min(32768, Machine.descriptorLimit - 100)); }
             http {
               access_log \(log);
               client_body_temp_path /run/nginx-body; proxy_temp_path /run/nginx-proxy; fastcgi_temp_path /run/nginx-fastcgi;
