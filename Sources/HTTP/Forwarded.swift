@@ -93,10 +93,10 @@ extension Forwarded {
 
     private static func quoted(_ value: String) -> String {
         if !value.isEmpty, value.utf8.allSatisfy(isToken) { return value }
-        let escaped = value.reduce(into: "") { text, character in
-            if character == "\"" || character == "\\" { text.append("\\") }
-            text.append(character)
+        // By bytes: a quote with an accent is one character, and not the one that was looked for.
+        let escaped = value.utf8.flatMap { byte in
+            byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") ? [UInt8(ascii: "\\"), byte] : [byte]
         }
-        return "\"\(escaped)\""
+        return "\"\(String(decoding: escaped, as: UTF8.self))\""
     }
 }

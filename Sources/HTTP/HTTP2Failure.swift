@@ -26,6 +26,18 @@ package enum HTTP2Failure: Error, Hashable, Sendable {
     case library(code: Int, detail: String)
 }
 
+extension HTTP2Failure {
+    /// The peer did what is legal once far too often, or made us work without end.
+    package var isFlood: Bool {
+        switch self {
+        case .rapidReset, .inducedResets, .controlFlood, .emptyDataFlood, .windowUpdateFlood, .continuationFlood,
+            .headerBlockTooLarge, .outputBacklog:
+            true
+        case .notHTTP2, .protocolViolation, .library: false
+        }
+    }
+}
+
 extension HTTP2Failure: CustomStringConvertible {
     /// One sentence for the log.
     package var description: String {

@@ -132,7 +132,7 @@ extension HTTP2Session {
 
     private func pingAcknowledged(_ bytes: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)) {
         let payload = unsafe withUnsafeBytes(of: bytes) { unsafe UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
-        if payload == Self.drainMark, finishDrain() { return }
+        guard payload != Self.drainMark else { return _ = finishDrain() }
         delegate.pingAcknowledged(payload)
     }
 

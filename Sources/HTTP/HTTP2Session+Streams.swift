@@ -99,14 +99,15 @@ extension HTTP2Session {
         }
     }
 
-    /// The library closed a stream, for whatever reason.
+    /// The library closed a stream, for whatever reason. It does so in `produce`, too, where a session that failed must still get its GOAWAY
+    /// out: so this never stops the library, and a parser is stopped by the next frame.
     func streamClosed(_ stream: Int32, _ error: UInt32) -> Int32 {
-        guard let record = unsafe record(stream) else { return verdict }
+        guard let record = unsafe record(stream) else { return 0 }
         let (context, isAnnounced) = unsafe (record.pointee.context, record.pointee.isAnnounced)
         unsafe nghttp2_session_set_stream_user_data(session, stream, nil)
         unsafe streams.remove(record)
         if isAnnounced { unsafe delegate.streamClosed(context, stream, error) }
-        return verdict
+        return 0
     }
 
     /// The record of a stream that is open. The library doesn't know a request before it is sent, so for that one we look ourselves.

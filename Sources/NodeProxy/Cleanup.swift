@@ -12,6 +12,11 @@ enum Cleanup {
             StandardStream.error.write("warrend: cleanup needs to run as root: it enters network namespaces\n")
             return 77
         }
+        guard !isRunning(configuration.runDirectory) else {
+            StandardStream.error.write(
+                "warrend: a warrend is running, and would put back what is removed: stop it first (`systemctl stop warrend`)\n")
+            return 1
+        }
         let capture = Capture(stateDirectory: "\(configuration.runDirectory)/capture")
         var report = capture.cleanup()
         removeProbes(&report)
@@ -19,6 +24,17 @@ enum Cleanup {
         for line in report.failures { StandardStream.error.write("warrend: \(line)\n") }
         if report.removed.isEmpty && report.failures.isEmpty { StandardStream.output.write("nothing was left\n") }
         return report.failures.isEmpty ? 0 : 1
+    }
+
+    /// A daemon holds this lock as long as it lives.
+    private static func isRunning(_ directory: String) -> Bool {
+        guard (try? File.status(directory)) != nil else { return false }
+        do throws(Errno) {
+            _ = try File.lock("\(directory)/warrend.lock")
+            return false
+        } catch {
+            return error == .wouldBlock
+        }
     }
 
     /// The rules for probes lie in the host's own namespace.

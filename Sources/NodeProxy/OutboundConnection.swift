@@ -95,7 +95,10 @@ final class OutboundConnection: ProxiedConnection {
         let route = worker.snapshot.route(to: original, from: source?.id, random: &worker.random, excluding: tried)
         switch route {
         case .refused(.allEndpointsTried): rest()
-        case .refused(let refusal): finish(lastFailure ?? ConnectionFailure(.noRoute, refusal.reason))
+        case .refused(let refusal):
+            // The line names the service that has nothing to offer.
+            attempt.service = worker.snapshot.service(at: original.ip, from: source?.id).map { worker.snapshot[$0] }
+            finish(lastFailure ?? ConnectionFailure(.noRoute, refusal.reason))
         case .passthrough(let address): dialPlain(address)
         case .plain(let address, let workload, let service):
             aim(at: workload, service)

@@ -118,7 +118,7 @@ extension ResponseFlag {
             case .connect: .connect
             case .tls: .tlsFailure
             case .identity: .identityError
-            case .http2: .http2HandshakeFailure
+            case .http2, .flood: .http2HandshakeFailure
             case .refused: failure.status == 401 || failure.status == 403 ? .deny : .connect
             case .limit: .limit
             case .timeout: .timeout

@@ -13,7 +13,7 @@ extension Worker {
     func note(_ verdict: Verdict) -> ConnectionFailure? {
         metrics.decided(verdict.isAllowed ? .allowed : .denied, policy: verdict.policy)
         guard case .denied(let denial) = verdict else { return nil }
-        return ConnectionFailure(.denied, denial.reason, policy: verdict.policy)
+        return ConnectionFailure(.denied, denial.reason, policy: verdict.policy ?? denial.policies)
     }
 
     /// Why the application wasn't reached.
@@ -34,5 +34,12 @@ extension Worker {
     func responseHeaders(_ workload: WorkerWorkload) -> HTTPHeaders {
         guard let id = snapshot.workload(uid: workload.shared.uid) else { return [:] }
         return ["baggage": Baggage(snapshot[id].workload).description]
+    }
+}
+
+extension Denial {
+    /// The policies whose rules didn't allow, where it was no single one that denied.
+    fileprivate var policies: String? {
+        if case .byNoAllow(let policies) = self { policies.prefix(5).joined(separator: ",") } else { nil }
     }
 }

@@ -77,7 +77,7 @@ extension HandshakeResult {
         }
         switch failure.kind {
         case .timeout: self = .timeout
-        case .http2: self = .preface
+        case .http2, .flood: self = .preface
         case .tunnelLost: self = .closed
         case .identity, .tls: self.init(reason: failure.handshake)
         case .denied, .noRoute, .connect, .refused, .limit, .reset, .notTaken, .shutdown: self = .other
@@ -113,6 +113,7 @@ extension TunnelEnd {
         }
         switch failure.kind {
         case .http2: self = .protocolError
+        case .flood: self = .flood
         case .shutdown: self = .drained
         case .timeout: self = .ping
         case .denied, .noRoute, .connect, .tls, .identity, .refused, .limit, .reset, .notTaken, .tunnelLost: self = .lost

@@ -18,6 +18,8 @@ package struct ConnectionFailure: Error, Hashable, Sendable {
         case identity
         /// The peer doesn't speak HTTP/2 as it should.
         case http2
+        /// The peer floods us: streams reset by the hundred, control frames without end.
+        case flood
         /// The other side answered the CONNECT with something else than 200.
         case refused
         /// A limit of ours: connections, streams, descriptors, ports.

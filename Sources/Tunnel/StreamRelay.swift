@@ -140,7 +140,9 @@ extension StreamRelay {
         grown = 0
         guard state != .over else { return }
         if error == HTTP2Code.noError && applicationEnded && peerEnded { return }
-        let kind: ConnectionFailure.Kind = error == HTTP2Code.refusedStream && state == .waiting ? .notTaken : .tunnelLost
+        // Who resets an unanswered stream for another reason than not to have taken it may have done something with it (I13).
+        let kind: ConnectionFailure.Kind =
+            state == .relaying ? .tunnelLost : error == HTTP2Code.refusedStream ? .notTaken : .refused
         fail(ConnectionFailure(kind, "the other side ended the stream: \(HTTP2Code.name(error))"))
     }
 

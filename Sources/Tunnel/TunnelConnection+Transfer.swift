@@ -78,7 +78,7 @@ extension TunnelConnection: EventSource {
         guard !isOver else { return }
         if let failure {
             write()
-            end(ConnectionFailure(.http2, "HTTP/2 with \(remote): \(failure)"), isOrderly: true)
+            end(ConnectionFailure(failure.isFlood ? .flood : .http2, "HTTP/2 with \(remote): \(failure)"), isOrderly: true)
         } else {
             queueTurn()
         }
@@ -94,7 +94,9 @@ extension TunnelConnection: TurnTarget {
         let isMore = write()
         guard !isOver else { return false }
         if state != .handshaking, http.isFinished, tls.output.pendingCount == 0 {
-            let failure = http.failure.map { ConnectionFailure(.http2, "HTTP/2 with \(remote): \($0)") }
+            let failure = http.failure.map {
+                ConnectionFailure($0.isFlood ? .flood : .http2, "HTTP/2 with \(remote): \($0)")
+            }
             end(failure, isOrderly: true)
             return false
         }

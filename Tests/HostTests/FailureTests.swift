@@ -101,7 +101,7 @@ extension HostTests {
             throws
         {
             let (mesh, client, server) = try stage {
-                $0["identity.lifetime"] = "12s"; $0["identity.backdate"] = "1s"
+                $0["identity.lifetime"] = "12s"
             }
             let echo = try server.serve("echo", port: 8080)
             let steady = try client.startClient("steady", server.address, port: 8080, "--count", "2", "--pause", "0.02")

@@ -203,11 +203,15 @@ class Connection:
 
     def bulk(self, stream):
         for piece in tcp.Pattern(self.options.bytes):
+            with self.lock:
+                if self.over:
+                    return
+                self.send(stream, piece)
+                self.flush()
             while True:
                 with self.lock:
                     if self.over:
                         return
-                    self.send(stream, piece)
                     self.flush()
                     if not self.waiting.get(stream):
                         break
