@@ -242,15 +242,23 @@ extension Capture {
         try inside(namespace) { () throws(Errno) in
             var found: [Deviation] = []
             var route = try Netlink(.route)
-            for wanted in CaptureRouting.routes where try !route.contains(wanted) {
+            for wanted in CaptureRouting.routes where try !route.contains(wanted) && Self.isPossible(wanted) {
                 found.append(.routeMissing(table: wanted.table))
             }
-            let rules = Set(try route.rules(.v4) + route.rules(.v6))
+            var rules: Set<RoutingRule> = []
+            for family in CaptureRouting.families { rules.formUnion(try route.rules(family)) }
             for wanted in CaptureRouting.ground + CaptureRouting.catching where !rules.contains(wanted) {
                 found.append(.policyRuleMissing(priority: wanted.priority))
             }
             return found
         }
+    }
+
+    /// IPv6 may be switched off in the namespace where the thread stands.
+    private static func isPossible(_ route: LocalRoute) -> Bool {
+        guard route.family == .v6 else { return true }
+        let value = try? File.read("/proc/sys/net/ipv6/conf/lo/disable_ipv6", limit: 16)
+        return value?.first == UInt8(ascii: "0")
     }
 
     private static func fingerprint(_ options: Options) -> String {

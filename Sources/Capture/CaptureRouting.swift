@@ -27,7 +27,10 @@ package struct CaptureRouting: Equatable, Sendable {
     /// TCP's number among IP's protocols.
     private static let tcp: UInt8 = 6
 
-    package static let routes = [LocalRoute(family: .v4, table: table), LocalRoute(family: .v6, table: table)]
+    /// A kernel that was started without IPv6 knows neither its rules nor its routes.
+    package static let families: [IPAddress.Family] = (try? File.status("/proc/net/if_inet6")) == nil ? [.v4] : [.v4, .v6]
+
+    package static let routes = families.map { LocalRoute(family: $0, table: table) }
 
     /// What stands before capture begins: what these rules match doesn't exist without our sockets.
     package static func groundRules(_ family: IPAddress.Family) -> [RoutingRule] {
@@ -48,8 +51,8 @@ package struct CaptureRouting: Equatable, Sendable {
         ]
     }
 
-    package static let ground = groundRules(.v4) + groundRules(.v6)
-    package static let catching = catchingRules(.v4) + catchingRules(.v6)
+    package static let ground = families.flatMap(groundRules)
+    package static let catching = families.flatMap(catchingRules)
 
     private static func mark(_ value: UInt32) -> RoutingRule.MarkMatch { .init(value: value, mask: Mark.mask) }
 }
@@ -88,10 +91,14 @@ extension Netlink {
         do { try setLoopback(up: up) } catch { throw .routing("the loopback device", error) }
     }
 
+    /// A namespace in which IPv6 is switched off takes no IPv6 route. Rule 54 then makes all its IPv6 TCP unreachable, should it come back before we
+    /// noticed (I05).
     mutating func ensure(_ routes: [LocalRoute]) throws(CaptureFailure) {
         for route in routes {
             do { try add(route) } catch {
-                guard error == .exists else { throw .routing("the route of table \(route.table)", error) }
+                guard error == .exists || route.family == .v6 && error == .accessDenied else {
+                    throw .routing("the route of table \(route.table)", error)
+                }
             }
         }
     }

@@ -27,7 +27,8 @@ extension Capture {
                 survey.unreachable.append(address)
             }
             let ours = Set(CaptureRouting.ground + CaptureRouting.catching)
-            let others = (try route.rules(.v4) + route.rules(.v6)).filter { !ours.contains($0) }
+            var others: [RoutingRule] = []
+            for family in CaptureRouting.families { others += try route.rules(family).filter { !ours.contains($0) } }
             survey.earlierRules = Set(others.map(\.priority).filter { $0 > 0 && $0 <= CaptureRouting.last }).sorted()
             return survey
         }

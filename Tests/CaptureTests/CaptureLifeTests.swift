@@ -34,6 +34,27 @@ extension OnTheKernel {
             #expect(try !lab.workload.run("ip", "link", "show", "lo").contains("UP"))
         }
 
+        @Test func `I05 a namespace where IPv6 is off is captured, and so is IPv6 when it comes back`() throws {
+            let lab = try CapturedLab(isCaptured: false)
+            try lab.lab.workload.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+            let before = try lab.lab.workload.traces()
+            try lab.lab.install()
+            #expect(try lab.lab.deviations() == [])
+            #expect(try lab.application.ask("dial a \(Lab.serviceV4) 80").hasPrefix("open"))
+            let comeBack = "ip addr add \(Lab.workloadV6)/64 dev eth0 nodad; ip -6 route add default via \(Lab.worldV6)"
+            try lab.lab.workload.shell("sysctl -qw net.ipv6.conf.all.disable_ipv6=0; \(comeBack)")
+            try lab.world.ask("serve 8080")
+            // Not yet noticed: it goes nowhere.
+            #expect(try lab.application.ask("dial a \(Lab.serviceV6) 8080") == "failed Network is unreachable")
+            #expect(try lab.lab.deviations() == [.routeMissing(table: 100)])
+            try lab.lab.restore()
+            #expect(try lab.application.ask("dial a \(Lab.serviceV6) 8080") == "open \(Lab.workloadV6)")
+            #expect(try lab.daemon.ask("accepted 2").contains("15001 \(Lab.workloadV6)"))
+            try lab.lab.finishRelease()
+            try lab.lab.workload.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+            #expect(try lab.lab.workload.traces() == before)
+        }
+
         @Test func `installing again changes nothing`() throws {
             let lab = try Lab()
             try lab.install()
