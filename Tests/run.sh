@@ -33,12 +33,12 @@ phase() {
     phases+=("$(printf '%5d s  %s' $((SECONDS - begin)) "$name")")
 }
 
-# tests NAME SWIFT-TEST-OPTIONS…: runs tests; a failing one is told at once and counted at the end.
+# tests NAME OPTIONS…: runs tests; a failing one is told at once and counted at the end.
 tests() {
     local name=$1 begin=$SECONDS
     shift
     printf '%s …\n' "$name"
-    "${runner[@]}" swift test --scratch-path "$scratch" --skip-build --disable-xctest --xunit-output "$results/$name.xml" "$@" \
+    "${runner[@]}" "$bundle" --testing-library swift-testing --xunit-output "$results/$name.xml" "$@" \
         2>&1 | tee "$results/$name.log" | sed -nu 's/^✘ Test \("[^"]*"\).* recorded an issue.*at \([A-Za-z0-9+]*\.swift:[0-9]*\).*/  failed: \1 (\2)/p' || true
     summary+=("$results/$name.xml")
     phases+=("$(printf '%5d s  %s' $((SECONDS - begin)) "$name")")
@@ -51,6 +51,8 @@ runner=(env)
 
 phase dependencies deploy/install-dependencies.sh
 phase debug-build swift build --scratch-path "$scratch" --build-tests
+bundle=$(echo "$(swift build --scratch-path "$scratch" --show-bin-path)"/*PackageTests.xctest)
+[[ -x $bundle ]] || fail "no test program at $bundle"
 if [[ $what != host ]]; then
     tests unit --skip '^HostTests\.'
 fi
@@ -60,7 +62,7 @@ if [[ $what != unit ]]; then
     runner=(env "WARREN_BIN=$WARREN_BIN")
     if ((EUID != 0)); then
         command -v sudo >/dev/null || fail "host tests make network namespaces and need root: run as root, or only 'Tests/run.sh unit'"
-        runner=(sudo env "PATH=$PATH" "WARREN_BIN=$WARREN_BIN" WARREN_STRICT=1)
+        runner=(sudo env "PATH=$PATH" "WARREN_BIN=$WARREN_BIN")
     fi
     tests host --filter "${only:-^HostTests\\.}"
 fi
