@@ -15,7 +15,7 @@ Usage: deploy/quickstart.sh [--keep]
   --help   show this
 
 Installs what is missing (deploy/install-dependencies.sh), builds (deploy/build.sh, some minutes the first time), then takes
-about half a minute. Needs root, for network namespaces. WARREN_BIN=DIR takes the programs in DIR instead of building.
+about half a minute. Needs root, for network namespaces, and asks for it by sudo. WARREN_BIN=DIR takes the programs in DIR instead of building.
 END
 }
 
@@ -34,7 +34,7 @@ case ${1:-} in
     *) usage >&2; exit 64 ;;
 esac
 (($# <= 1)) || { usage >&2; exit 64; }
-((EUID == 0)) || fail "making network namespaces needs root: sudo env \"PATH=\$PATH\" deploy/quickstart.sh ${keep}"
+((EUID == 0)) || command -v sudo >/dev/null || fail 'making network namespaces needs root: run this as root'
 
 [[ -e /proc/net/if_inet6 ]] || fail 'this kernel has no IPv6, or it was switched off at boot: the demonstration uses it'
 
@@ -148,6 +148,8 @@ else
 fi
 [[ -x $programs/warrend && -x $programs/warren ]] || fail "there is no warrend and warren in $programs"
 "$programs/warrend" --version
+# What was built belongs to whoever built it; only the rest needs root.
+((EUID == 0)) || exec sudo env "PATH=$PATH" "WARREN_BIN=$programs" "$root/deploy/quickstart.sh" $keep
 export PATH=$programs:$PATH
 
 before=$(machine)

@@ -166,8 +166,8 @@ say "on the wire: $in_tunnels packets of the tunnel to port 15008, $beside_tunne
 step '6. By the service, over IPv6, and within a host'
 get web http://10.96.0.10/
 expect 'stock answers 10.66.1.10'
-get web 'http://[fd66:0:0:2::11]:8080/'
-expect 'orders answers fd66:0:0:1::10'
+get web 'http://[fd96::10]/'
+expect 'stock answers fd66:0:0:1::10'
 get web http://10.66.1.11:8080/
 expect 'cart answers 10.66.1.10'
 
