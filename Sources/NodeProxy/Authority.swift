@@ -86,9 +86,9 @@ struct Authority: Sendable, Equatable {
         }
     }
 
-    /// One file per identity; SPIFFE's character set makes its parts safe as a name.
+    /// One file per identity. SPIFFE's character set makes its parts safe as a name, and has no comma, so that `a_b/c` isn't `a/b_c`.
     private func path(_ identity: SPIFFEID) -> String? {
-        directory.map { "\($0)/\(identity.trustDomain)_\(identity.namespace)_\(identity.serviceAccount).pem" }
+        directory.map { "\($0)/\(identity.trustDomain),\(identity.namespace),\(identity.serviceAccount).pem" }
     }
 
     /// Good means: of this authority's roots, for this identity, and less than half used up.

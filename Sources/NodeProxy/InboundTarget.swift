@@ -64,17 +64,20 @@ enum InboundTarget {
 }
 
 extension MeshSnapshot {
-    /// The port behind a port of a service, known by its host name, at a workload; services of the workload's own namespace first.
+    /// The port behind a port of a service, known by its host name, at a workload that is one of its endpoints; services of the workload's own
+    /// namespace first.
     func targetPort(ofHost host: String, port: UInt16, at id: WorkloadID) -> UInt16? {
-        let named = services.filter { $0.service.hostname == host }
-        let namespace = self[id].workload.namespace
+        let workload = self[id]
+        let named = workload.services.filter { self[$0.service].service.hostname == host }
         guard
-            let service = named.first(where: { $0.service.namespace == namespace }) ?? named.first(where: \.service.canonical)
-                ?? named.first,
-            let servicePort = service.service.ports.first(where: { $0.servicePort == port })
+            let membership = named.first(where: { self[$0.service].service.namespace == workload.workload.namespace })
+                ?? named.first(where: { self[$0.service].service.canonical }) ?? named.first,
+            let servicePort = self[membership.service].service.ports.first(where: { $0.servicePort == port })
         else { return nil }
-        let own = self[id].services.first { $0.service == service.id }?.ports.first { $0.servicePort == port }
+        let own = membership.ports.first { $0.servicePort == port }
         if let own, own.targetPort != 0 { return own.targetPort }
-        return servicePort.targetPort != 0 ? servicePort.targetPort : port
+        if servicePort.targetPort != 0 { return servicePort.targetPort }
+        // The port itself, as Kubernetes defaults it; a named port that the workload lacks isn't in its list.
+        return own == nil ? nil : port
     }
 }

@@ -44,6 +44,8 @@ struct MeshFiles: Sendable {
         var total = 0
         for path in paths {
             do throws(Errno) {
+                // Opening a named pipe would wait for whoever writes it.
+                guard try File.status(path).kind == .file else { return .failure(MeshRefusal("\(path) is no file")) }
                 let text = try File.read(path, limit: Self.fileLimit)
                 total += text.count
                 guard total <= Self.limit else {

@@ -56,6 +56,16 @@ package enum Files {
         }
     }
 
+    /// Makes a symbolic link.
+    package static func link(_ path: String, to target: String) throws {
+        guard unsafe symlink(target, path) == 0 else { throw Failure(path: path, code: errno) }
+    }
+
+    /// Makes a named pipe, which nobody writes.
+    package static func makePipe(_ path: String) throws {
+        guard unsafe mkfifo(path, 0o600) == 0 else { throw Failure(path: path, code: errno) }
+    }
+
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
     package static func isFolder(_ path: String) -> Bool {
