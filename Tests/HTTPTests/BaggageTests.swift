@@ -135,6 +135,7 @@ import Testing
             "for=\"[fd00::1]:80\";host=shop.default.svc.cluster.local"
         ),
         (Forwarded(source: nil, host: "a b\"c\\"), "host=\"a b\\\"c\\\\\""),
+        (Forwarded(source: nil, host: "\"\u{301}"), "host=\"\\\"\u{301}\""),
     ])
     func `it is written as ztunnel writes it, and read back`(_ forwarded: Forwarded, _ text: String) {
         #expect(forwarded.description == text)

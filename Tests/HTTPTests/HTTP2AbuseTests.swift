@@ -34,6 +34,17 @@ import Testing
         #expect(server.session.isFinished)
     }
 
+    @Test func `a client that ends a connection says so, requests that never left notwithstanding`() throws {
+        let client = SessionEnd(.client)
+        client.receive(Wire.greeting())
+        let stream = try #require(client.connect())
+        let pings = (0..<1001).flatMap { _ in Wire.frame(.ping, 0, [UInt8](repeating: 0, count: 8)) }
+        #expect(client.receive(pings) == .controlFlood)
+        #expect(Wire.frames(client.output()).goAways == [HTTP2Code.enhanceYourCalm])
+        #expect(client.closed(stream) == HTTP2Code.refusedStream)
+        #expect(client.session.isFinished)
+    }
+
     @Test func `a thousand rapid resets in one piece are cut off within it`() {
         let server = server()
         let all = (1...1000).flatMap { Wire.connect(Self.stream($0)) + Wire.reset(Self.stream($0), HTTP2Code.cancel) }

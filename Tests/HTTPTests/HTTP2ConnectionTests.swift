@@ -85,6 +85,14 @@ import Testing
         _ = stream
     }
 
+    @Test func `an answer to the session's own question that was never asked is told to nobody`() {
+        let server = SessionEnd(.server)
+        let payload = Array("warren!!".utf8)
+        #expect(server.receive(Wire.hello() + Wire.frame(.ping, flags: Wire.acknowledged, 0, payload)) == nil)
+        #expect(!server.events.contains { if case .ping = $0 { true } else { false } })
+        #expect(Wire.frames(server.output()).goAways == [])
+    }
+
     @Test func `a client that is told to leave opens nothing, finishes, and then both are done`() throws {
         let (pair, stream) = try Pair.tunnel()
         pair.server.session.goAway()
