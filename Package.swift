@@ -28,11 +28,19 @@ func tests(_ name: String, _ dependencies: String..., resources: [String] = []) 
         swiftSettings: settings)
 }
 
+/// What is fuzzed: each has a folder in Tests/Fuzz with a harness and a corpus.
+let fuzzed = [
+    "JSON", "YAML", "Mesh", "Protobuf", "HTTP1Request", "HTTP1Response", "HTTP2Server", "HTTP2Client", "Headers", "Addresses",
+    "Certificates", "TLS", "Configuration",
+]
+
 let package = Package(
     name: "warren",
     products: [
         .executable(name: "warrend", targets: ["warrend"]),
         .executable(name: "warren", targets: ["warren"]),
+        // What Tests/Fuzz/run.sh links with libFuzzer.
+        .library(name: "FuzzHarnesses", type: .static, targets: ["FuzzHarnesses"]),
     ],
     targets: [
         // C headers and module maps. Shims hold no logic.
@@ -71,6 +79,11 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: ["Bytes", "Kernel", "Documents"], path: "Tests/Support", swiftSettings: settings),
+        .target(
+            name: "FuzzHarnesses",
+            dependencies: [
+                "Bytes", "Kernel", "TLS", "HTTP", "Documents", "Wire", "Messages", "Mesh", "Daemon", "COpenSSL",
+            ], path: "Tests/Fuzz", exclude: ["run.sh"] + fuzzed.map { "\($0)/Corpus" }, swiftSettings: settings),
         tests("Bytes", "Bytes"),
         tests("Kernel", "Kernel", "Bytes"),
         tests("Loop", "Loop", "Kernel", "Bytes"),
@@ -88,6 +101,7 @@ let package = Package(
             "NodeProxy", "NodeProxy", "Daemon", "Telemetry", "Tunnel", "TLS", "HTTP", "Mesh", "Loop", "Kernel", "Documents",
             "Bytes", "Support"),
         tests("Operator", "Operator", "Daemon", "Mesh", "Documents", "Kernel", "Bytes", "Support"),
+        tests("FuzzReplay", "FuzzHarnesses", "Support", "Kernel"),
         tests("HouseRules", "Support", "Kernel"),
         tests("Host", "Support", "Kernel", "Documents", "Bytes"),
     ]
