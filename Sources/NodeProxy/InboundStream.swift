@@ -52,12 +52,16 @@ final class InboundStream: ProxiedConnection {
     }
 
     func start(_ head: HTTP2RequestHead, local: IPAddress?) {
+        // Asked before it counts itself.
+        let limit = worker.limitReached(workload)
         registration = worker.register(self, path: .hbone)
         record.hboneAddress = InboundTarget.printable(head.authority)
         guard head.method == "CONNECT" else {
             refuse(
                 HBONE.Status.notConnect,
-                ConnectionFailure(.noRoute, "the method is \(InboundTarget.printable(head.method)), not CONNECT"))
+                ConnectionFailure(
+                    .noRoute, "the method is \(InboundTarget.printable(head.method)), not CONNECT",
+                    status: HBONE.Status.notConnect))
             return
         }
         switch InboundTarget.resolve(head.authority, at: local, for: workload, in: worker.snapshot) {
@@ -66,7 +70,7 @@ final class InboundStream: ProxiedConnection {
             self.target = target
             record.destination = target
             open(head, target)
-            if let limit = worker.limitReached(workload) {
+            if let limit {
                 worker.metrics.refused(limit)
                 refuse(HBONE.Status.unavailable, ConnectionFailure(.limit, "\(limit.word) is at its limit"))
             } else if let denial = verdict(target) {

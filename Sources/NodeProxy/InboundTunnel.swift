@@ -19,6 +19,8 @@ final class InboundTunnel {
     /// The address at which the tunnel arrived: the only one that a CONNECT in it may name.
     private(set) var local: IPAddress?
     private let began: Instant
+    /// HTTP/2 stands, and the tunnel is counted.
+    private var isOpen = false
 
     init(_ worker: Worker, _ workload: WorkerWorkload, _ remote: SocketAddress) {
         self.worker = worker
@@ -63,6 +65,7 @@ extension InboundTunnel: TunnelOwner {
     }
 
     func tunnelOpened(_ tunnel: TunnelConnection) {
+        isOpen = true
         worker.metrics.handshake(.server, .ok, took: tunnel.handshakeTime ?? .zero)
         worker.metrics.tunnelOpened(.server)
     }
@@ -74,10 +77,11 @@ extension InboundTunnel: TunnelOwner {
         self.tunnel = nil
         defer { worker.inboundTunnels -= 1 }
         if tunnel.peer == nil { worker.handshakes -= 1 }
-        if tunnel.peer == nil || tunnel.handshakeTime == nil {
-            worker.metrics.handshake(.server, HandshakeResult(failure), took: Instant.now().since(began))
-        } else {
+        if isOpen {
             worker.metrics.tunnelClosed(.server, TunnelEnd(failure))
+        } else {
+            let failure = failure ?? ConnectionFailure(.shutdown, "given up")
+            worker.metrics.handshake(.server, HandshakeResult(failure), took: Instant.now().since(began))
         }
         if let failure {
             worker.log.scoped(.tunnel).info("tunnel from \(remote) to \(workload.shared.name) ended: \(failure.reason)")

@@ -114,16 +114,27 @@ extension ResponseFlag {
         self =
             switch failure.kind {
             case .denied: .deny
-            case .noRoute: .noEndpoint
+            // With a status it was the CONNECT that asked for what can't be.
+            case .noRoute: failure.status == nil ? .noEndpoint : .badRequest
             case .connect: .connect
             case .tls: .tlsFailure
             case .identity: .identityError
             case .http2, .flood: .http2HandshakeFailure
-            case .refused: failure.status == 401 || failure.status == 403 ? .deny : .connect
+            case .refused: Self.refused(failure.status)
             case .limit: .limit
             case .timeout: .timeout
             case .reset, .notTaken, .tunnelLost: .reset
             case .shutdown: .shutdown
             }
+    }
+
+    /// The other side's answer to our CONNECT.
+    private static func refused(_ status: Int?) -> ResponseFlag {
+        switch status {
+        case HBONE.Status.denied, 403: .deny
+        case HBONE.Status.unavailable: .connect
+        case HBONE.Status.badTarget, HBONE.Status.notConnect: .badRequest
+        default: .http2HandshakeFailure
+        }
     }
 }

@@ -342,7 +342,10 @@ extension Worker: TunnelDialer {
         }
     }
 
-    func tunnelEnded(_ key: TunnelKey) { tellIfIdle() }
+    func tunnelEnded(_ key: TunnelKey, _ failure: ConnectionFailure?, wasOpen: Bool) {
+        if wasOpen { metrics.tunnelClosed(.client, TunnelEnd(failure)) }
+        tellIfIdle()
+    }
 
     private func describeTunnels() -> [TunnelInfo] {
         var all: [TunnelInfo] = []

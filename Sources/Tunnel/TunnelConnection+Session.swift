@@ -48,7 +48,7 @@ extension TunnelConnection: TimerTarget {
         if streams == 0, loop.now.since(lastUsed) >= settings.pingInterval { tls.releaseBuffers() }
         let silence = loop.now.since(lastReceived)
         if let pingSent, loop.now.since(pingSent) >= settings.pingTimeout {
-            close(ConnectionFailure(.tunnelLost, "\(remote) didn't answer a PING for \(settings.pingTimeout.seconds) s"))
+            close(ConnectionFailure(.timeout, "\(remote) didn't answer a PING for \(settings.pingTimeout.seconds) s"))
         } else if streams == 0, state == .open, loop.now.since(lastUsed) >= idleTimeout {
             leave()
         } else if pingSent == nil, silence >= settings.pingInterval {

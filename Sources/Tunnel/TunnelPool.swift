@@ -35,8 +35,8 @@ package protocol TunnelDialer: AnyObject {
     func dial(_ key: TunnelKey, owner: any TunnelOwner) -> Result<TunnelConnection, ConnectionFailure>
     /// A tunnel of the pool is open, or failed; for metrics.
     func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?)
-    /// A tunnel of the pool ended, and the pool has forgotten it.
-    func tunnelEnded(_ key: TunnelKey)
+    /// A tunnel of the pool ended, and the pool has forgotten it. `wasOpen`: it was told as open by `dialEnded`. Nil: it was time to go.
+    func tunnelEnded(_ key: TunnelKey, _ failure: ConnectionFailure?, wasOpen: Bool)
 }
 
 /// Who waits for a tunnel with room.
@@ -222,6 +222,6 @@ extension TunnelPool: TunnelOwner {
         }
         // Who was told may have begun a lane of the same pair meanwhile.
         if lane.tunnels.isEmpty && lane.dialling.isEmpty && lane.waiters.isEmpty, lanes[key] === lane { lanes[key] = nil }
-        dialer.tunnelEnded(key)
+        dialer.tunnelEnded(key, failure, wasOpen: !wasDialling)
     }
 }

@@ -115,6 +115,7 @@ import Testing
         try bench.run("the end") { bench.end.closed == 1 && connection.application.end != nil }
         #expect(Instant.now().since(began) >= .milliseconds(80))
         #expect(bench.peer.frames(.ping).count >= 1)
+        #expect(bench.end.failure?.kind == .timeout)
         #expect(bench.end.failure?.reason.contains("PING") == true)
         #expect(connection.application.wasReset)
         #expect(connection.ends == 1)

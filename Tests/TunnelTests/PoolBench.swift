@@ -26,6 +26,8 @@ final class PoolBench: TunnelDialer {
     /// How the dialled ones came out.
     private(set) var outcomes: [ConnectionFailure?] = []
     private(set) var ended = 0
+    /// Told as open and not as ended.
+    private(set) var open = 0
     /// Why no tunnel can even be tried.
     var dialFailure: ConnectionFailure?
     /// Whom the client expects at the other end.
@@ -70,9 +72,15 @@ final class PoolBench: TunnelDialer {
         }
     }
 
-    func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?) { outcomes.append(failure) }
+    func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?) {
+        outcomes.append(failure)
+        open += failure == nil ? 1 : 0
+    }
 
-    func tunnelEnded(_ key: TunnelKey) { ended += 1 }
+    func tunnelEnded(_ key: TunnelKey, _ failure: ConnectionFailure?, wasOpen: Bool) {
+        ended += 1
+        open -= wasOpen ? 1 : 0
+    }
 
     func turn() {
         if accepts, let accepted = try? listener.descriptor.accept() { serve(accepted.take()) }

@@ -114,8 +114,8 @@ import Testing
     @Test func `I13 a stream that the peer didn't take may be repeated, one that it reset may not`() throws {
         let bench = try TunnelBench.open()
         for (code, kind) in [
-            (HTTP2Code.refusedStream, ConnectionFailure.Kind.notTaken), (HTTP2Code.cancel, .tunnelLost), (HTTP2Code.noError, .tunnelLost),
-            (HTTP2Code.connectError, .tunnelLost), (HTTP2Code.internalError, .tunnelLost),
+            (HTTP2Code.refusedStream, ConnectionFailure.Kind.notTaken), (HTTP2Code.cancel, .refused),
+            (HTTP2Code.noError, .refused), (HTTP2Code.connectError, .refused), (HTTP2Code.internalError, .refused),
         ] {
             bench.server.answer = { _, tunnel, request in tunnel.reset(request.stream, code) }
             let call = try bench.client.call(bench.clientTunnel)

@@ -121,6 +121,7 @@ import Testing
         #expect(callers.map(\.place) == callers.map(\.place).sorted())
         #expect(bench.dialled.count == 1)
         #expect(bench.pool.isEmpty)
+        #expect(bench.open == 0, "what never opened doesn't close")
         bench.isServerDown = false
         let next = bench.caller()
         try bench.run("the next") { next.connection?.accepted == 1 }
@@ -310,8 +311,10 @@ import Testing
         bench.settle()
         #expect(!bench.pool.isEmpty)
         for carried in bench.served + callers.compactMap(\.connection) { carried.application.finish() }
+        #expect(bench.open == 2)
         try bench.run("nothing") { bench.pool.isEmpty }
         #expect(bench.ended == 2)
+        #expect(bench.open == 0)
         var seen = 0
         bench.pool.forEach { _, _ in seen += 1 }
         #expect(seen == 0)
