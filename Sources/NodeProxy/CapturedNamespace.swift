@@ -127,10 +127,13 @@ enum CapturedNamespace {
         return WorkloadPlace(namespace: namespace, outbound: outbound, inbound: inbound, hbone: hbone)
     }
 
+    /// What answers the application has the mark that stays inside: the kernel puts it on the answers of sockets that are gone too (`fwmark_reflect`),
+    /// and with the other one the last acknowledgement of a closed connection would leave for the wire, and ours would wait for it.
     private static func listener(_ port: UInt16, isTransparent: Bool) throws(CaptureRefusal) -> Descriptor {
         do throws(Errno) {
             let socket = try Socket.listenEverywhere(
-                port: port, backlog: backlog, mark: HBONE.leavingMark, isTransparent: isTransparent)
+                port: port, backlog: backlog, mark: isTransparent ? HBONE.returningMark : HBONE.leavingMark,
+                isTransparent: isTransparent)
             try socket.setNoDelay()
             socket.setResetOnClose(true)
             return socket

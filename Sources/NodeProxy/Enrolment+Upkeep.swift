@@ -95,12 +95,14 @@ extension Enrolment {
         enrollee.nextRenewal = WallTime.now().seconds + 30
         switch result {
         case .success(let credential):
+            node.registry.add(to: .certificateRenewals, ["ok"])
             enrollee.credential = credential
             enrollee.renewalFailure = nil
             enrollee.nextRenewal = Authority.renewal(of: credential.credential)
             node.tell(.renew(uid: plan.uid, credential))
             node.log.scoped(.identity).info("renewed the certificate of \(plan.identity)")
         case .failure(let failure):
+            node.registry.add(to: .certificateRenewals, ["failed"])
             enrollee.renewalFailure = failure.description
             node.log.scoped(.identity).error("the certificate of \(plan.identity) can't be renewed: \(failure)")
         }

@@ -172,6 +172,7 @@ final class Enrolment {
             return
         }
         enrollee.phase = .captured
+        node.registry.add(to: .proxiesStarted)
         node.log.scoped(.capture).info("captured \(plan.name) in \(plan.namespaceName)")
         node.workloadsSettled()
         if wanted[plan.uid]?.namespaceName != plan.namespaceName { leave(enrollee) }
@@ -271,6 +272,7 @@ final class Enrolment {
     func finished(_ plan: EnrolmentPlan, _ number: Int, _ failure: CaptureRefusal?) {
         guard let enrollee = enrollee(plan, number), case .finishing = enrollee.phase else { return }
         enrollees[plan.uid] = nil
+        node.registry.add(to: .proxiesStopped)
         if let failure {
             node.log.scoped(.capture).error(
                 "rules of \(plan.name) may be left: \(failure.reason); `warrend cleanup` removes them")

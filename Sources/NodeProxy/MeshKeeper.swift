@@ -98,6 +98,7 @@ final class MeshKeeper: EventSource, TimerTarget {
         let log = node.log.scoped(.mesh)
         switch result {
         case .success(let mesh):
+            node.registry.add(to: .meshReloads, ["applied"])
             for finding in mesh.warnings.prefix(20) where finding.severity == .warning { log.warn(finding.description) }
             refusal = nil
             guard snapshot == nil || mesh.state != state else { break }
@@ -109,6 +110,7 @@ final class MeshKeeper: EventSource, TimerTarget {
                     + "\(mesh.state.authorizations.count) policies")
             node.meshLoaded(mesh)
         case .failure(let refusal):
+            node.registry.add(to: .meshReloads, ["refused"])
             self.refusal = refusal
             let before = snapshot == nil ? "nothing is captured until it is right" : "the mesh as it was goes on"
             log.error("\(refusal.reason); \(before)")

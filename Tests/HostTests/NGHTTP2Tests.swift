@@ -49,7 +49,7 @@ extension HostTests {
             let stage = try HBONEStage()
             let upstream = try stage.peer.start(Peer.command("connect_proxy", ["3129"]))
             try upstream.waitFor("listening")
-            let nginx = try stage.peer.startNginx(port: 8080, body: String(repeating: "behind nghttpx ", count: 100))
+            let nginx = try stage.peer.startNginx(port: 8080, body: String(repeating: "behind nghttpx ", count: 20))
             let proxy = try start(
                 stage,
                 [
