@@ -61,7 +61,7 @@ extension HostTests {
             for address in [stage.peer.address, "[\(stage.peer.address6)]"] {
                 let outcome = try stage.web.run(["curl", "-sS", "-m5", "-H", "Connection: close", "http://\(address):8080/"])
                 #expect(
-                    outcome.out.count == 1500, "\(outcome)\n\(proxy.log.suffix(1000))\n\(upstream.log)\n\(stage.mesh.accessLog)"
+                    outcome.out.count == 300, "\(outcome)\n\(proxy.log.suffix(1000))\n\(upstream.log)\n\(stage.mesh.accessLog)"
                 )
             }
             #expect(
