@@ -13,8 +13,8 @@ package struct CaptureRecord: Equatable, Sendable {
     package var options = ""
     /// What the settings were before, by name.
     package var settings: [String: String] = [:]
-    /// Whether the loopback device was up before.
-    package var loopbackWasUp = true
+    /// Whether the loopback device was up before; nil until known.
+    package var loopbackWasUp: Bool?
     /// nftables' generation when the listing was made: if it is the same, so is the listing.
     package var generation: UInt32?
     /// The rules as the kernel lists them, to compare with; empty until known.
@@ -40,8 +40,9 @@ extension CaptureRecord {
     package var text: String {
         var lines = [
             Self.heading, "namespace \(namespace.device) \(namespace.inode)", "name \(name)", "phase \(phase.rawValue)",
-            "options \(options)", "loopback \(loopbackWasUp)",
+            "options \(options)",
         ]
+        if let loopbackWasUp { lines.append("loopback \(loopbackWasUp)") }
         if let generation { lines.append("generation \(generation)") }
         lines += settings.sorted { $0.key < $1.key }.map { "setting \($0.key) \($0.value)" }
         return lines.joined(separator: "\n") + "\nlisting\n" + listing
@@ -68,7 +69,7 @@ extension CaptureRecord {
         // A phase that we don't know is a newer program's; to drain is then the safe reading.
         phase = Phase(rawValue: fields["phase", default: ""]) ?? .draining
         options = fields["options", default: ""]
-        loopbackWasUp = fields["loopback"] != "false"
+        loopbackWasUp = fields["loopback"].flatMap { Bool($0) }
         generation = fields["generation"].flatMap { UInt32($0) }
         self.settings = settings
         self.listing = listing

@@ -68,10 +68,36 @@ package struct CaptureRules: Equatable, Sendable {
         }.joined()
     }
 
-    /// Only the chains, in place of those that are there: what the kernel has put into the sets stays.
-    package var chainsText: String {
-        let flush = Chain.allCases.filter(isPresent).map { "flush chain \(Self.table) \($0.rawValue)\n" }
-        return flush.joined() + "table \(Self.table) {\n\(chains)}\n"
+    /// What turns a table of ours, whatever its phase, into this one: two transactions to be run in this order. The sets stay as they are.
+    ///
+    /// The kernel puts a transaction's chains into force one after the other, so those that take a SYN in and those that let it go change apart:
+    /// whoever captures first learns to take, whoever drains first learns to let go.
+    package var updates: [String] {
+        let taking: [Chain] = [.arriving, .calling, .called]
+        let lettingGo: [Chain] = [.zones, .leaving, .guarding, .othersIn, .othersOut]
+        switch phase {
+        case .preparing, .captured: return [update(taking), update(lettingGo)]
+        case .draining: return [update(lettingGo), update(taking)]
+        }
+    }
+
+    /// Each chain's new rules come into force at once; one that isn't there is made, one that isn't wanted goes.
+    private func update(_ chains: [Chain]) -> String {
+        let present = chains.filter(isPresent)
+        let absent = chains.filter { !isPresent($0) }
+        let made = "table \(Self.table) {\n\(chains.map { text(of: $0, rules: []) }.joined())}\n"
+        let flushed = chains.map { "flush chain \(Self.table) \($0.rawValue)\n" }.joined()
+        let deleted = absent.map { "delete chain \(Self.table) \($0.rawValue)\n" }.joined()
+        return made + flushed + deleted
+            + "table \(Self.table) {\n\(present.map { text(of: $0, rules: rules(of: $0)) }.joined())}\n"
+    }
+
+    /// Whether a listing has our sets and chains and nothing else, so that `updates` make of it what `text` makes of nothing.
+    package static func isOurs(_ listing: String) -> Bool {
+        let known = Set(["set before4", "set before6"] + Chain.allCases.map { "chain \($0.rawValue)" })
+        let blocks = listing.split(separator: "\n").filter { $0.hasSuffix(" {") && !$0.hasPrefix("table ") }
+        let names = blocks.map { String($0.drop { $0 == "\t" || $0 == " " }.dropLast(2)) }
+        return names.contains("set before4") && names.contains("set before6") && names.allSatisfy(known.contains)
     }
 
     /// Takes the table away, if there is one.
@@ -109,11 +135,11 @@ extension CaptureRules {
         """
     }
 
-    private var chains: String {
-        Chain.allCases.filter(isPresent).map { chain in
-            let lines = [head(of: chain)].compactMap { $0 } + rules(of: chain)
-            return "    chain \(chain.rawValue) {\n" + lines.map { "        \($0)\n" }.joined() + "    }\n"
-        }.joined()
+    private var chains: String { Chain.allCases.filter(isPresent).map { text(of: $0, rules: rules(of: $0)) }.joined() }
+
+    private func text(of chain: Chain, rules: [String]) -> String {
+        let lines = [head(of: chain)].compactMap { $0 } + rules
+        return "    chain \(chain.rawValue) {\n" + lines.map { "        \($0)\n" }.joined() + "    }\n"
     }
 
     /// Priorities as numbers, since their names differ between hooks and versions of nft. NAT comes one before everybody else's (-100), so that
@@ -144,110 +170,3 @@ extension CaptureRules {
         }
     }
 }
-
-// MARK: - The rules
-
-extension CaptureRules {
-    private static let syn = "tcp flags & (fin|syn|rst|ack) == syn"
-    private static let ours = "meta mark & \(hex(Mark.mask)) == { \(hex(Mark.inside)), \(hex(Mark.outside)) }"
-    private static let markOutside = "meta mark set meta mark & \(hex(~Mark.mask)) | \(hex(Mark.outside))"
-    private static let unmark = "meta mark set meta mark & \(hex(~Mark.mask))"
-    private static let remember = "ct mark set ct mark & \(hex(~Mark.mask)) | \(hex(Mark.outside))"
-    private static let forget = "ct mark set ct mark & \(hex(~Mark.mask))"
-    private static let isRemembered = "ct mark & \(hex(Mark.mask)) == \(hex(Mark.outside))"
-
-    /// The client's address and a port that we choose may be just those of a plain connection that is redirected: without a zone of its own ours
-    /// would be taken for that one, and be sent to 15006. Only the original direction is zoned, so answers are found whatever their mark.
-    private var zones: [String] {
-        ["meta l4proto tcp meta mark & \(hex(Mark.mask)) == \(hex(Mark.inside)) ct original zone set \(Mark.inside)"]
-    }
-
-    /// Before routing. What comes from the wire is answered to the wire: the mark passes to the socket that accepts it and to resets, and lets
-    /// the source check (`src_valid_mark`) look at the ordinary routes.
-    private var arriving: [String] {
-        let tcpOnly = "meta l4proto != tcp accept"
-        let mark = "iif != \"lo\" \(Self.markOutside) accept"
-        switch phase {
-        case .preparing, .captured: return [tcpOnly, mark, "\(Self.ours) accept", "\(Self.syn) jump calling"]
-        case .draining: return [tcpOnly, "iif != \"lo\" \(Self.syn) \(Self.remember)", mark]
-        }
-    }
-
-    /// A SYN on loopback for an address that isn't local. Whether it is local is asked with the mark that leads past our own policy rules.
-    /// With no listener of ours TPROXY does nothing, and without the reset the SYN could reach a listener of the application's own.
-    private var calling: [String] {
-        switch phase {
-        case .preparing, .captured:
-            [
-                Self.markOutside,
-                "fib daddr . mark type local \(Self.unmark) return",
-                "meta l4proto tcp tproxy to :\(ports.outbound) accept",
-                "meta l4proto tcp reject with tcp reset",
-            ]
-        case .draining: []
-        }
-    }
-
-    /// The base chain stays while draining, though empty: without it the kernel would stop translating what is redirected.
-    private var called: [String] {
-        switch phase {
-        case .preparing, .captured:
-            ["iif != \"lo\" tcp dport != \(ports.tunnel) \(Self.syn) redirect to :\(ports.inbound)"]
-        case .draining: []
-        }
-    }
-
-    /// What is to leave by the ordinary routes although the application sends it: connections older than capture, and while
-    /// preparing or draining all new ones. All else the application sends is routed to loopback.
-    private var leaving: [String] {
-        let first = ["meta l4proto != tcp accept", "\(Self.ours) accept"]
-        let free = ["\(Self.isRemembered) \(Self.markOutside) accept"]
-        switch phase {
-        case .preparing: return first + free + ["oif != \"lo\" \(Self.syn) \(Self.remember)"]
-        case .captured: return first + forgetting + free + openBefore
-        case .draining: return first + free + forgetting + openBefore + ["\(Self.syn) \(Self.remember) \(Self.markOutside)"]
-        }
-    }
-
-    /// A SYN with the addresses and ports of an old connection is a new one, even where connection tracking takes it for part of the old one that
-    /// ended unseen.
-    private var forgetting: [String] {
-        let mark = phase == .captured ? ["\(Self.syn) \(Self.isRemembered) \(Self.forget)"] : []
-        return mark + [
-            "\(Self.syn) delete @before4 { \(tuple("ip")) }",
-            "\(Self.syn) delete @before6 { \(tuple("ip6")) }",
-        ]
-    }
-
-    private var openBefore: [String] {
-        [
-            "\(tuple("ip")) @before4 \(Self.markOutside) accept",
-            "\(tuple("ip6")) @before6 \(Self.markOutside) accept",
-        ]
-    }
-
-    private func tuple(_ family: String) -> String { "\(family) saddr . tcp sport . \(family) daddr . tcp dport" }
-
-    /// If someone takes the policy rules away, or IPv4 assumes a destination to be on the device that a socket is bound to, the application's TCP must
-    /// not leave in plain. New connections are refused; open ones wait for the rules to come back.
-    private var guarding: [String] {
-        switch phase {
-        case .captured, .draining:
-            [
-                "oif \"lo\" accept",
-                "meta l4proto != tcp accept",
-                "meta mark & \(hex(Mark.mask)) == \(hex(Mark.outside)) accept",
-                "\(Self.syn) counter reject with tcp reset",
-                "counter drop",
-            ]
-        case .preparing: []
-        }
-    }
-
-    private func others(_ device: String, _ lookup: String) -> [String] {
-        ["\(device) \"lo\" accept", "meta l4proto { tcp, icmp, ipv6-icmp } accept", "\(lookup) accept", "counter drop"]
-    }
-}
-
-/// As nft writes marks.
-private func hex(_ number: UInt32) -> String { "0x\(String(number, radix: 16))" }

@@ -28,6 +28,7 @@ package struct Errno: Error, Equatable, Sendable {
     package static let noSuchProcess = Errno(ESRCH)
     package static let notConnected = Errno(ENOTCONN)
     package static let notPermitted = Errno(EPERM)
+    package static let operationNotSupported = Errno(EOPNOTSUPP)
     package static let pipe = Errno(EPIPE)
     package static let timedOut = Errno(ETIMEDOUT)
     package static let tooManyLinks = Errno(ELOOP)

@@ -39,6 +39,23 @@ extension Netlink {
         try connections(.v4) + connections(.v6)
     }
 
+    /// Ends a connection, whosever it is: its owner reads "connection aborted", its peer gets a reset. `noSuchFile` if it isn't there,
+    /// `operationNotSupported` where the kernel lacks CONFIG_INET_DIAG_DESTROY.
+    package mutating func destroy(_ entry: SocketEntry) throws(Errno) {
+        let family = entry.local.ip.family
+        let anyCookie = [UInt8](repeating: 0xff, count: 8)
+        let body =
+            [family.number, UInt8(IPPROTO_TCP), 0, 0] + nativeBytes(UInt32.max) + nativeBytes(entry.local.port.bigEndian)
+            + nativeBytes(entry.remote.port.bigEndian) + Self.padded(entry.local.ip) + Self.padded(entry.remote.ip)
+            + nativeBytes(UInt32(0)) + anyCookie
+        try change(NetlinkRequest(type: Int(SOCK_DESTROY), flags: Int(NLM_F_ACK), body: body))
+    }
+
+    private static func padded(_ address: IPAddress) -> [UInt8] {
+        let bytes = address.bytes
+        return bytes + [UInt8](repeating: 0, count: 16 - bytes.count)
+    }
+
     private mutating func connections(_ family: IPAddress.Family) throws(Errno) -> [SocketEntry] {
         // inet_diag_req_v2: family, protocol, extensions, padding, states, and an inet_diag_sockid that matches all.
         let states: UInt32 = 0xfff & ~(1 << 7) & ~(1 << 10)

@@ -34,13 +34,33 @@ struct CaptureRulesTests {
         #expect(rules.text == Self.captured.dropLast(2) + Self.others + "\n}\n")
     }
 
-    @Test func `replacing the chains leaves the sets alone`() {
-        let names = ["zones", "arriving", "calling", "called", "leaving", "guard"]
-        let flush = names.map { "flush chain inet warren \($0)\n" }.joined()
-        let text = CaptureRules(phase: .captured).chainsText
-        #expect(text.hasPrefix(flush + "table inet warren {\n    chain zones {"))
-        #expect(!text.contains("set before4 {") && !text.contains("delete table"))
-        #expect(Self.captured.hasSuffix(text.dropFirst(flush.count + "table inet warren {\n".count)))
+    /// Otherwise a SYN in between would be taken by nobody, and refused.
+    @Test func `whoever captures first learns to take, whoever drains first learns to let go`() {
+        #expect(CaptureRules(phase: .captured).updates == [Self.takingCaptured, Self.lettingGoCaptured])
+        let draining = CaptureRules(phase: .draining).updates
+        #expect(draining.map { $0.contains("flush chain inet warren leaving") } == [true, false])
+        #expect(draining.map { $0.contains("flush chain inet warren arriving") } == [false, true])
+        #expect(draining.first?.contains(Self.leavingFree) == true)
+        #expect(draining.last?.contains("\(Self.arrivingFree)\n\(Self.callingNothing)\n\(Self.calledNothing)\n}\n") == true)
+    }
+
+    @Test func `an update keeps the chains for other protocols only if they are to be dropped`() {
+        var rules = CaptureRules(phase: .captured)
+        #expect(rules.updates.last?.contains("delete chain inet warren others-in\ndelete chain inet warren others-out\n") == true)
+        rules.otherProtocols = .drop
+        #expect(rules.updates.last?.contains("delete chain") == false)
+        #expect(rules.updates.last?.contains(Self.others) == true)
+    }
+
+    @Test func `a listing with anything beside our sets and chains isn't ours`() {
+        let own =
+            "table inet warren {\n\tset before4 {\n\t\ttype a\n\t}\n\n\tset before6 {\n\t}\n\n\tchain guard {\n\t\tcounter drop\n\t}\n}\n"
+        #expect(CaptureRules.isOurs(own))
+        for strange in ["chain others {", "set before4x {", "map m {", "flowtable f {", "counter c {", "ct helper h {"] {
+            #expect(!CaptureRules.isOurs(own.replacing("chain guard {", with: strange)))
+        }
+        #expect(!CaptureRules.isOurs(own.replacing("before6", with: "before4")))
+        #expect(!CaptureRules.isOurs(""))
     }
 
     @Test func `ports can be others`() {
@@ -201,6 +221,10 @@ extension CaptureRulesTests {
                 meta l4proto != tcp accept
                 meta mark & 0xfff == { 0x111, 0x539 } accept
                 ct mark & 0xfff == 0x539 meta mark set meta mark & 0xfffff000 | 0x539 accept
+                tcp flags & (fin|syn|rst|ack) == syn delete @before4 { ip saddr . tcp sport . ip daddr . tcp dport }
+                tcp flags & (fin|syn|rst|ack) == syn delete @before6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport }
+                ip saddr . tcp sport . ip daddr . tcp dport @before4 meta mark set meta mark & 0xfffff000 | 0x539 accept
+                ip6 saddr . tcp sport . ip6 daddr . tcp dport @before6 meta mark set meta mark & 0xfffff000 | 0x539 accept
                 oif != "lo" tcp flags & (fin|syn|rst|ack) == syn ct mark set ct mark & 0xfffff000 | 0x539
             }
         """
@@ -251,5 +275,94 @@ extension CaptureRulesTests {
                 udp dport 53 accept
                 counter drop
             }
+        """
+
+    private static let takingCaptured = """
+        table inet warren {
+            chain arriving {
+                type filter hook prerouting priority -150; policy accept;
+            }
+            chain calling {
+            }
+            chain called {
+                type nat hook prerouting priority -101; policy accept;
+            }
+        }
+        flush chain inet warren arriving
+        flush chain inet warren calling
+        flush chain inet warren called
+        table inet warren {
+            chain arriving {
+                type filter hook prerouting priority -150; policy accept;
+                meta l4proto != tcp accept
+                iif != "lo" meta mark set meta mark & 0xfffff000 | 0x539 accept
+                meta mark & 0xfff == { 0x111, 0x539 } accept
+                tcp flags & (fin|syn|rst|ack) == syn jump calling
+            }
+            chain calling {
+                meta mark set meta mark & 0xfffff000 | 0x539
+                fib daddr . mark type local meta mark set meta mark & 0xfffff000 return
+                meta l4proto tcp tproxy to :15001 accept
+                meta l4proto tcp reject with tcp reset
+            }
+            chain called {
+                type nat hook prerouting priority -101; policy accept;
+                iif != "lo" tcp dport != 15008 tcp flags & (fin|syn|rst|ack) == syn redirect to :15006
+            }
+        }
+
+        """
+
+    private static let lettingGoCaptured = """
+        table inet warren {
+            chain zones {
+                type filter hook output priority -300; policy accept;
+            }
+            chain leaving {
+                type route hook output priority -150; policy accept;
+            }
+            chain guard {
+                type filter hook output priority 0; policy accept;
+            }
+            chain others-in {
+                type filter hook input priority 0; policy accept;
+            }
+            chain others-out {
+                type filter hook output priority 0; policy accept;
+            }
+        }
+        flush chain inet warren zones
+        flush chain inet warren leaving
+        flush chain inet warren guard
+        flush chain inet warren others-in
+        flush chain inet warren others-out
+        delete chain inet warren others-in
+        delete chain inet warren others-out
+        table inet warren {
+            chain zones {
+                type filter hook output priority -300; policy accept;
+                meta l4proto tcp meta mark & 0xfff == 0x111 ct original zone set 273
+            }
+            chain leaving {
+                type route hook output priority -150; policy accept;
+                meta l4proto != tcp accept
+                meta mark & 0xfff == { 0x111, 0x539 } accept
+                tcp flags & (fin|syn|rst|ack) == syn ct mark & 0xfff == 0x539 ct mark set ct mark & 0xfffff000
+                tcp flags & (fin|syn|rst|ack) == syn delete @before4 { ip saddr . tcp sport . ip daddr . tcp dport }
+                tcp flags & (fin|syn|rst|ack) == syn delete @before6 { ip6 saddr . tcp sport . ip6 daddr . tcp dport }
+                ct mark & 0xfff == 0x539 meta mark set meta mark & 0xfffff000 | 0x539 accept
+                ip saddr . tcp sport . ip daddr . tcp dport @before4 meta mark set meta mark & 0xfffff000 | 0x539 accept
+                ip6 saddr . tcp sport . ip6 daddr . tcp dport @before6 meta mark set meta mark & 0xfffff000 | 0x539 accept
+            }
+            chain guard {
+                type filter hook output priority 0; policy accept;
+                oif "lo" accept
+                meta l4proto != tcp accept
+                meta mark & 0xfff == 0x539 accept
+                tcp flags & (fin|syn|rst|ack) == syn counter reject with tcp reset
+                counter drop
+            }
+        }
+
         """
 }

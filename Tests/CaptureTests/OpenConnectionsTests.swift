@@ -19,13 +19,29 @@ struct OpenConnectionsTests {
 
     private static func address(_ text: String) -> SocketAddress { SocketAddress(text) ?? SocketAddress(.anyV4, 0) }
 
-    private static func foreign(_ first: [SocketEntry], _ second: [SocketEntry]? = nil) -> [String] {
-        OpenConnections.foreign(first: first, second: second ?? first).map(\.description)
+    private static func foreign(_ first: [SocketEntry], _ second: [SocketEntry]? = nil, isBeginning: Bool = true) -> [String] {
+        OpenConnections.foreign(first: first, second: second ?? first, includingBeginning: isBeginning).map(\.description)
     }
 
     @Test(arguments: [SocketEntry.State.opening, .open, .beingOpened, .ending])
     func `a connection to elsewhere is older, whatever its state`(state: SocketEntry.State) {
         #expect(Self.foreign([Self.entry(Self.own, Self.other, state)]) == ["10.0.0.1 . 40000 . 10.0.0.2 . 80"])
+    }
+
+    @Test func `one that is just being opened may be on its way to us once we capture`() {
+        #expect(Self.foreign([Self.entry(Self.own, Self.other, .opening)], isBeginning: false) == [])
+        #expect(Self.foreign([Self.entry(Self.own, Self.other, .beingOpened)], isBeginning: false).count == 1)
+    }
+
+    @Test func `the application's end of a captured connection is found, and nothing else`() {
+        let local: Set = [Self.address(Self.own).ip, .loopbackV4]
+        let app = Self.entry(Self.own, Self.other)
+        let ours = Self.entry(Self.other, Self.own, mark: Mark.outside)
+        let own = [Self.entry(Self.own, "10.0.0.1:80"), Self.entry("10.0.0.1:80", Self.own)]
+        let loopback = [Self.entry("127.0.0.1:1", "127.0.0.1:2"), Self.entry("127.0.0.1:2", "127.0.0.1:1")]
+        let free = Self.entry("10.0.0.1:3", Self.other)
+        #expect(OpenConnections.captured([app, ours, free] + own + loopback, local: local) == [app])
+        #expect(OpenConnections.captured([app, Self.entry(Self.other, Self.own, .over)], local: local) == [])
     }
 
     @Test func `what is over, or talks over loopback, isn't`() {
@@ -60,7 +76,7 @@ struct OpenConnectionsTests {
 
     @Test func `no more than the set holds, in a fixed order`() {
         let entries = (0..<70_000).map { Self.entry("10.0.\($0 / 256 % 256).\($0 % 256):\(1 + $0 / 65536)", Self.other) }
-        let found = OpenConnections.foreign(first: entries.shuffled(), second: entries.shuffled())
+        let found = OpenConnections.foreign(first: entries.shuffled(), second: entries.shuffled(), includingBeginning: true)
         #expect(found.count == ConnectionTuple.maximumCount)
         #expect(found.first?.description == "10.0.0.0 . 1 . 10.0.0.2 . 80")
     }

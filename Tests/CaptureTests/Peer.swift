@@ -149,6 +149,22 @@ final class Peer {
             held[name] = (calm, t, told)
             return 'ok'
 
+        # A connection that says something all the time.
+        def chat(name):
+            calm, told, s = threading.Event(), [], held[name]
+            def loop():
+                count = 0
+                while not calm.is_set():
+                    try:
+                        s.sendall(b'SECRET')
+                        if len(s.recv(10)) == 0: told.append('ended'); return
+                    except OSError as e: told.append(f'turn {count} failed: {e}'); return
+                    count += 1
+                told.append('ok' if count > 10 else f'only {count}')
+            t = threading.Thread(target=loop, daemon=True); t.start()
+            held[name] = (calm, t, told)
+            return 'ok'
+
         def calm(name):
             e, t, told = held[name]
             e.set(); t.join()
@@ -195,6 +211,7 @@ final class Peer {
                     time.sleep(0.01)
                 text = ', '.join(sorted(accepted)); accepted.clear(); return text or 'none'
             if word == 'hammer': return hammer(*a)
+            if word == 'chat': return chat(*a)
             if word == 'calm': return calm(*a)
             if word == 'dial': return dial(*a)
             if word == 'transparent':

@@ -172,6 +172,50 @@ extension OnTheKernel {
             try live()
         }
 
+        /// A release that can't wait: the daemon should have ended them, but if it didn't nothing may leave in clear.
+        @Test(arguments: Addresses.both)
+        func `I01 captured connections end with the rules, and nothing else does`(_ at: Addresses) throws {
+            let lab = try CapturedLab(isCaptured: false)
+            try lab.world.ask("serve 80")
+            try lab.application.ask("dial before \(at.service) 80")
+            try lab.application.ask("dial own \(at.workload) 80")
+            try lab.lab.install()
+            try lab.application.ask("dial out \(at.service) 80")
+            try lab.world.ask("dial in \(at.workload) 15008")
+            #expect(try lab.application.ask("echo out") == "ok")
+            #expect(try lab.world.ask("echo-turned in") == "ok")
+            // Sent in clear by the one that is older than capture, and so no leak of ours.
+            #expect(try lab.application.ask("echo before") == "ok")
+            let leaks = try lab.world.ask("leaks")
+            try lab.lab.finishRelease()
+            #expect(try lab.application.ask("echo out").hasPrefix("failed"))
+            #expect(try !lab.world.ask("echo-turned in").hasPrefix("ok"))
+            #expect(try lab.world.ask("leaks") == leaks)
+            #expect(try lab.application.ask("echo before") == "ok")
+            #expect(try lab.application.ask("echo own") == "ok")
+        }
+
+        @Test(arguments: Addresses.both)
+        func `I02 old connections that are never silent go on while rules are replaced and put back`(_ at: Addresses) throws {
+            let lab = try CapturedLab(isCaptured: false)
+            try lab.world.ask("serve 80")
+            try lab.application.ask("dial busy \(at.service) 80")
+            try lab.application.ask("chat busy")
+            try lab.lab.install()
+            var options = Capture.Options()
+            for isDropping in [true, false] {
+                options.otherProtocols = isDropping ? .drop : .allow
+                try lab.lab.install(options)
+                try lab.lab.workload.run("nft", "add", "chain", "inet", "warren", "strange")
+                try lab.lab.capture.restore(lab.lab.workload.open(), name: "web", options)
+            }
+            try lab.lab.beginRelease()
+            try lab.lab.install()
+            try lab.lab.beginRelease()
+            try lab.lab.finishRelease()
+            #expect(try lab.application.ask("calm busy") == "ok")
+        }
+
         @Test(arguments: Addresses.both)
         func `I03 with the rules flushed no new connection leaves in clear`(_ at: Addresses) throws {
             let lab = try CapturedLab()
