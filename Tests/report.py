@@ -2,6 +2,8 @@
 """Sums up the result files of Tests/run.sh: failures, the ten slowest tests, and the plain last line `N passed, N failed`.
 
 Usage: report.py RESULT.xml… ; a file that isn't there is a run that crashed and counts as one failure. Exit status 1 if anything failed.
+A later result of the same test counts instead of the earlier one, and is told.
+       report.py --filter RESULT.xml ; a regular expression of the suites in which a test failed, for `swift test --filter`; empty if none did.
 """
 import os
 import sys
@@ -17,13 +19,36 @@ def read(path):
         yield name, float(case.get("time", "0")), outcome, messages
 
 
+def suites_to_repeat(path):
+    """The suites with a failure, as `swift test` names them: MODULE.SUITE/INNER."""
+    names = set()
+    for case in xml.parse(path).getroot().iter("testcase"):
+        if case.find("failure") is not None:
+            module, _, suite = case.get("classname", "").partition(".")
+            names.add(module + "\\." + suite.replace(".", "/"))
+    return "^(" + "|".join(sorted(names)) + ")/" if names else ""
+
+
 def main():
+    if sys.argv[1:2] == ["--filter"]:
+        print(suites_to_repeat(sys.argv[2]) if os.path.exists(sys.argv[2]) else "")
+        return
     cases, crashed = [], []
     for path in sys.argv[1:]:
         if not os.path.exists(path):
             crashed.append(path)
             continue
         cases += read(path)
+
+    first = {}
+    for case in cases:
+        earlier = first.get(case[0])
+        if earlier and earlier[2] == "failed":
+            print(f"REPEATED {case[0]}: failed first, then {case[2]}. The first time:")
+            for message in earlier[3]:
+                print("    " + message[:2000].replace("\n", "\n    "))
+        first[case[0]] = case
+    cases = list(first.values())
 
     failed = [case for case in cases if case[2] == "failed"]
     for name, _, _, messages in failed:

@@ -44,6 +44,14 @@ tests() {
     phases+=("$(printf '%5d s  %s' $((SECONDS - begin)) "$name")")
 }
 
+# repeat NAME: suites with a failure run once more, alone. The machines that run this are shared and small, and these tests wait for real kernels and
+# peers; what fails twice is broken, and what failed once is told at the end by name.
+repeat() {
+    local name=$1 suites
+    suites=$(python3 Tests/report.py --filter "$results/$name.xml")
+    [[ -z $suites ]] || tests "$name-again" --filter "$suites"
+}
+
 mkdir -p "$results"
 rm -f "$results"/*.xml "$results"/*.log
 summary=()
@@ -55,6 +63,7 @@ bundle=$(echo "$(swift build --scratch-path "$scratch" --show-bin-path)"/*Packag
 [[ -x $bundle ]] || fail "no test program at $bundle"
 if [[ $what != host ]]; then
     tests unit --skip '^HostTests\.'
+    repeat unit
 fi
 if [[ $what != unit ]]; then
     phase release-build deploy/build.sh
@@ -65,6 +74,7 @@ if [[ $what != unit ]]; then
         runner=(sudo env "PATH=$PATH" "WARREN_BIN=$WARREN_BIN")
     fi
     tests host --filter "${only:-^HostTests\\.}"
+    repeat host
 fi
 
 printf '\nphases:\n'
