@@ -27,4 +27,6 @@ printf '@namespace %s\n' "$(readlink /proc/self/ns/pid)"
 # The other end is held by quickstart.sh alone: however that ends, this ends.
 read -r word || exit 1
 [[ $word == keep ]] || exit 0
+# Ignored, children end without anybody waiting for them.
+trap '' CHLD
 exec sleep infinity >/dev/null 2>&1
