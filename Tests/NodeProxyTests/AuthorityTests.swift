@@ -56,7 +56,9 @@ import Testing
 
     // MARK: - The CA
 
-    @Test(arguments: ["ca.pem", "ca-key.pem", "roots.pem"]) func `a CA that lacks a file is refused by its name, with the remedy`(_ name: String) throws {
+    @Test(arguments: ["ca.pem", "ca-key.pem", "roots.pem"]) func `a CA that lacks a file is refused by its name, with the remedy`(
+        _ name: String
+    ) throws {
         let place = try Place(TestAuthority())
         Files.remove("\(place.folder)/\(name)")
         let failure = #expect(throws: AuthorityFailure.self) { try place.load() }
@@ -80,7 +82,8 @@ import Testing
         #expect(failure?.description.contains("roots.pem") == true)
     }
 
-    @Test(arguments: [UInt32(0o644), 0o640, 0o660, 0o604]) func `a CA key that others may read is refused with the command that helps`(_ mode: UInt32) throws {
+    @Test(arguments: [UInt32(0o644), 0o640, 0o660, 0o604])
+    func `a CA key that others may read is refused with the command that helps`(_ mode: UInt32) throws {
         let authority = try TestAuthority()
         let place = try Place(authority)
         try File.replace("\(place.folder)/ca-key.pem", with: authority.issuing.key.pem, mode: mode)
@@ -128,7 +131,8 @@ import Testing
     }
 
     @Test(arguments: [(Int64(3600), Int64(1800)), (10, 5), (1, 1), (86_400, 43_200)])
-    func `I11 renewal is due at half of the lifetime, the time before issue not counted`(_ lifetime: Int64, _ half: Int64) throws {
+    func `I11 renewal is due at half of the lifetime, the time before issue not counted`(_ lifetime: Int64, _ half: Int64) throws
+    {
         let now: Int64 = 1_800_000_000
         let credential = try TestAuthority(now: now - 86_400).credential("web", now: now, lifetime: lifetime)
         #expect(Authority.renewal(of: credential) == now + half)
@@ -146,7 +150,8 @@ import Testing
 
     // MARK: - Kept keys
 
-    @Test(arguments: [IdentitySettings.Persistence.run, .disk]) func `I10 a restarted daemon serves with the key that was kept, readable by nobody else`(
+    @Test(arguments: [IdentitySettings.Persistence.run, .disk])
+    func `I10 a restarted daemon serves with the key that was kept, readable by nobody else`(
         _ persist: IdentitySettings.Persistence
     ) throws {
         let place = try Place(TestAuthority(), persist: persist)
@@ -179,7 +184,8 @@ import Testing
         #expect(try place.start().serial == renewed.serial)
     }
 
-    @Test(arguments: [UInt32(0o644), 0o640, 0o602]) func `I10 a kept key that others could read or write isn't used, and is replaced`(_ mode: UInt32) throws {
+    @Test(arguments: [UInt32(0o644), 0o640, 0o602])
+    func `I10 a kept key that others could read or write isn't used, and is replaced`(_ mode: UInt32) throws {
         let authority = try TestAuthority()
         let place = try Place(authority)
         _ = try place.start()
@@ -221,7 +227,8 @@ import Testing
         #expect(fresh.notAfter > WallTime.now().seconds + 80_000)
     }
 
-    @Test(arguments: [Int64(3600), Int64(172_800)]) func `I11 after a clock that went back by an hour or two days what isn't valid yet isn't used`(_ jump: Int64) throws {
+    @Test(arguments: [Int64(3600), Int64(172_800)])
+    func `I11 after a clock that went back by an hour or two days what isn't valid yet isn't used`(_ jump: Int64) throws {
         let authority = try TestAuthority()
         let place = try Place(authority)
         _ = try place.start()

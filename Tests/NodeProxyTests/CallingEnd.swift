@@ -42,7 +42,8 @@ final class CallingEnd: TunnelOwner {
         let call = try Call(loop, windows)
         let isConnect = method == "CONNECT"
         let head = HTTP2RequestHead(
-            method: method, authority: authority, scheme: isConnect ? nil : "https", path: isConnect ? nil : "/", headers: headers)
+            method: method, authority: authority, scheme: isConnect ? nil : "https", path: isConnect ? nil : "/", headers: headers
+        )
         try #require(tunnel.open(call.relay, head: head))
         calls.append(call)
         return call

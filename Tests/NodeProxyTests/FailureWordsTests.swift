@@ -11,7 +11,8 @@ import Tunnel
 @Suite struct FailureWordsTests {
     @Test(arguments: [
         (ConnectionFailure.Kind.denied, "DENY"), (.noRoute, "NO_ENDPOINT"), (.connect, "CONNECT"), (.tls, "TLS_FAILURE"),
-        (.identity, "IDENTITY_ERROR"), (.http2, "H2_HANDSHAKE_FAILURE"), (.limit, "LIMIT"), (.timeout, "TIMEOUT"), (.reset, "RESET"),
+        (.identity, "IDENTITY_ERROR"), (.http2, "H2_HANDSHAKE_FAILURE"), (.limit, "LIMIT"), (.timeout, "TIMEOUT"),
+        (.reset, "RESET"),
         (.notTaken, "RESET"), (.tunnelLost, "RESET"), (.shutdown, "SHUTDOWN"),
     ]) func `each kind of failure has its flag`(_ kind: ConnectionFailure.Kind, _ word: String) {
         #expect(ResponseFlag(ConnectionFailure(kind, "why")).word == word)
@@ -43,7 +44,8 @@ import Tunnel
         ("foreign_trust_domain", "wrong_trust_domain"), ("unexpected_identity", "unexpected_identity"),
         ("no_expected_identity", "unexpected_identity"), ("no_certificate", "no_certificate"), ("not_tls", "plaintext"),
         ("protocol_version", "protocol_version"), ("no_application_protocol", "no_application_protocol"), ("alert", "alert"),
-        ("closed_in_handshake", "closed"), ("truncated", "closed"), ("no_common_algorithm", "other"), ("protocol_violation", "other"),
+        ("closed_in_handshake", "closed"), ("truncated", "closed"), ("no_common_algorithm", "other"),
+        ("protocol_violation", "other"),
         ("bad_record", "other"), ("too_much", "other"), ("other", "other"), ("a reason of tomorrow", "other"),
     ]) func `a failed handshake is counted by its reason`(_ reason: String, _ word: String) {
         for kind in [ConnectionFailure.Kind.tls, .identity] {

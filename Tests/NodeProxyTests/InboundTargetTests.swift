@@ -45,12 +45,15 @@ import Tunnel
         // An address that isn't this workload's.
         "10.0.0.6:80", "127.0.0.1:80", "0.0.0.0:80", "[::1]:80", "[::]:80", "255.255.255.255:80", "10.96.0.5:80",
         // A name that nobody knows, or that has no such port.
-        "nobody.example:80", "db.shop.svc.cluster.local:81", "db:80", "DB.shop.svc.cluster.local:80", "db.shop.svc.cluster.local.:80",
+        "nobody.example:80", "db.shop.svc.cluster.local:81", "db:80", "DB.shop.svc.cluster.local:80",
+        "db.shop.svc.cluster.local.:80",
         "localhost:80",
         // No port, and what is none.
-        "10.0.0.5", "10.0.0.5:", "10.0.0.5:65536", "10.0.0.5:99999999999999999999", "10.0.0.5:-1", "10.0.0.5:+80", "10.0.0.5:0x50",
+        "10.0.0.5", "10.0.0.5:", "10.0.0.5:65536", "10.0.0.5:99999999999999999999", "10.0.0.5:-1", "10.0.0.5:+80",
+        "10.0.0.5:0x50",
         "10.0.0.5:80 ", " 10.0.0.5:80", "10.0.0.5:8 0", "10.0.0.5:٨٠",
-        "db.shop.svc.cluster.local", "db.shop.svc.cluster.local:", "db.shop.svc.cluster.local:0", "db.shop.svc.cluster.local:65536",
+        "db.shop.svc.cluster.local", "db.shop.svc.cluster.local:", "db.shop.svc.cluster.local:0",
+        "db.shop.svc.cluster.local:65536",
         // Empty and garbage.
         "", ":", ":80", "::", "[]:80", "[10.0.0.5]:80", "\u{0}", "10.0.0.5:80/path", "http://10.0.0.5:80", "%31%30.0.0.5:80",
         // Port 0, and somebody in front.
@@ -89,6 +92,8 @@ import Tunnel
 
     @Test func `a service without this workload leads to no port of it`() throws {
         // web-1 is no endpoint of db: the name doesn't mean web-1.
-        #expect(throws: ConnectionFailure.self) { try resolve("db.shop.svc.cluster.local:80", at: IPAddress("10.0.0.1"), uid: "web-1").get() }
+        #expect(throws: ConnectionFailure.self) {
+            try resolve("db.shop.svc.cluster.local:80", at: IPAddress("10.0.0.1"), uid: "web-1").get()
+        }
     }
 }

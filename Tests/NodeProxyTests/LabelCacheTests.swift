@@ -10,7 +10,8 @@ import Testing
 /// What metrics call workloads and services.
 @Suite struct LabelCacheTests {
     private static let mesh =
-        TestNode.namespace + TestNode.workload("web-1", "10.0.0.1", labels: ", version: v2") + TestNode.service("web", "10.96.0.5")
+        TestNode.namespace + TestNode.workload("web-1", "10.0.0.1", labels: ", version: v2")
+        + TestNode.service("web", "10.96.0.5")
 
     @Test func `a workload is called as its resource says`() throws {
         let snapshot = TestNode.snapshot(Self.mesh)

@@ -22,12 +22,16 @@ import Testing
 
         deinit { Files.remove(folder) }
 
-        func load(_ path: String = "", after old: MeshState = MeshState(), allowEmpty: Bool = false) -> Result<LoadedMesh, MeshRefusal> {
+        func load(_ path: String = "", after old: MeshState = MeshState(), allowEmpty: Bool = false) -> Result<
+            LoadedMesh, MeshRefusal
+        > {
             MeshFiles(path: folder + path).load(options: options, after: old, revision: 7, allowEmpty: allowEmpty)
         }
 
         /// Why it is refused; records a failure of the test if it isn't.
-        func refusal(_ path: String = "", after old: MeshState = MeshState(), _ location: SourceLocation = #_sourceLocation) throws -> MeshRefusal {
+        func refusal(_ path: String = "", after old: MeshState = MeshState(), _ location: SourceLocation = #_sourceLocation)
+            throws -> MeshRefusal
+        {
             guard case .failure(let refusal) = load(path, after: old) else { throw Taken() }
             return refusal
         }
@@ -51,7 +55,8 @@ import Testing
     @Test func `a folder's resources are one mesh; what isn't a resource file isn't looked at`() throws {
         let place = try Place([
             "1-namespace.yaml": TestNode.namespace, "2-web.yml": TestNode.workload("web-1", "10.0.0.1"),
-            "3-db.json": #"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db", "namespace": "shop"}, "spec": {"clusterIP": "10.96.0.5", "selector": {"app": "db"}, "ports": [{"port": 80}]}}"#,
+            "3-db.json":
+                #"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db", "namespace": "shop"}, "spec": {"clusterIP": "10.96.0.5", "selector": {"app": "db"}, "ports": [{"port": 80}]}}"#,
             "notes.txt": "not: [yaml", ".hidden.yaml": "not: [yaml", "mesh.yaml~": "not: [yaml", "mesh.yaml.draft": "not: [yaml",
         ])
         let mesh = try place.load().get()
@@ -110,12 +115,12 @@ import Testing
         let place = try Place([
             "good.yaml": Self.web,
             "bad.yaml": """
-                apiVersion: networking.istio.io/v1
-                kind: WorkloadEntry
-                metadata: {name: db-1, namespace: shop}
-                spec: {address: 10.0.0.5,
-                  adress: 10.0.0.5}
-                """,
+            apiVersion: networking.istio.io/v1
+            kind: WorkloadEntry
+            metadata: {name: db-1, namespace: shop}
+            spec: {address: 10.0.0.5,
+              adress: 10.0.0.5}
+            """,
         ])
         let refusal = try place.refusal()
         #expect(refusal.reason.contains("error") && refusal.reason.contains(place.folder))
@@ -126,7 +131,9 @@ import Testing
     }
 
     @Test func `errors of all files are told together`() throws {
-        let place = try Place(["a.yaml": "kind: Nonsense\n", "b.yaml": "not: [yaml", "c.yaml": Self.web, "d.yaml": "\u{0}\u{1}\u{2}"])
+        let place = try Place([
+            "a.yaml": "kind: Nonsense\n", "b.yaml": "not: [yaml", "c.yaml": Self.web, "d.yaml": "\u{0}\u{1}\u{2}",
+        ])
         let refusal = try place.refusal()
         for name in ["a.yaml", "b.yaml", "d.yaml"] {
             #expect(refusal.findings.contains { $0.description.contains(name) }, "\(name): \(refusal.findings)")

@@ -114,4 +114,3 @@ private final class Lines: Sendable {
     var sink: LogSink { { [self] bytes in text.withLock { $0 += bytes } } }
     var all: [String] { text.withLock { String(decoding: $0, as: UTF8.self) }.split(separator: "\n").map(String.init) }
 }
-

@@ -47,8 +47,10 @@ import Tunnel
         let closed = try closedPort()
         for (authority, status) in [
             ("127.0.0.5:\(closed)", 503), ("127.0.0.6:80", 400), ("127.0.0.1:80", 400), ("10.96.0.5:80", 400),
-            ("nobody.example:80", 400), ("127.0.0.5", 400), ("127.0.0.5:65536", 400), ("127.0.0.5:0", 400), ("user@127.0.0.5:80", 400),
-            ("127.0.0.5:15001", 400), ("127.0.0.5:15006", 400), ("127.0.0.5:15008", 400), (String(repeating: "a", count: 5000) + ":80", 400),
+            ("nobody.example:80", 400), ("127.0.0.5", 400), ("127.0.0.5:65536", 400), ("127.0.0.5:0", 400),
+            ("user@127.0.0.5:80", 400),
+            ("127.0.0.5:15001", 400), ("127.0.0.5:15006", 400), ("127.0.0.5:15008", 400),
+            (String(repeating: "a", count: 5000) + ":80", 400),
         ] {
             let call = try end.call(authority)
             try bench.run("the answer to \(authority.prefix(40))") { call.ends == 1 }
@@ -77,7 +79,8 @@ import Tunnel
 
     @Test func `a policy decides by the identity of the certificate, and its name stands in the log`() throws {
         let allow = TestNode.policy(
-            "only-web", #"{selector: {matchLabels: {app: db}}, rules: [{from: [{source: {principals: ["cluster.local/ns/shop/sa/web"]}}]}]}"#)
+            "only-web",
+            #"{selector: {matchLabels: {app: db}}, rules: [{from: [{source: {principals: ["cluster.local/ns/shop/sa/web"]}}]}]}"#)
         let bench = try NodeBench(NodeBench.mesh + allow)
         let (web, other) = (try opened(bench), try opened(bench, from: "batch"))
         let allowed = try web.call("127.0.0.5:\(bench.port)")
@@ -129,7 +132,8 @@ import Tunnel
         }
         let call = try end.call("\(address)")
         try bench.run("the dial") { bench.worker.connections.count == 1 }
-        bench.tell(.snapshot(TestNode.snapshot(NodeBench.mesh + TestNode.policy("deny", "{action: DENY, rules: [{}]}"), revision: 2)))
+        bench.tell(
+            .snapshot(TestNode.snapshot(NodeBench.mesh + TestNode.policy("deny", "{action: DENY, rules: [{}]}"), revision: 2)))
         try bench.run("the end") { call.ends == 1 }
         #expect(!call.isAccepted)
         try bench.run("no connection") { bench.worker.connections.count == 0 }

@@ -35,7 +35,9 @@ enum TestNode {
         """
     }
 
-    static func service(_ name: String, _ address: String, ports: String = "{name: main, port: 80, targetPort: 8080}", namespace: String = "shop")
+    static func service(
+        _ name: String, _ address: String, ports: String = "{name: main, port: 80, targetPort: 8080}", namespace: String = "shop"
+    )
         -> String
     {
         """

@@ -70,7 +70,8 @@ final class ServerBench {
     }
 
     func run(_ what: String, until condition: () -> Bool) throws {
-        try drive(what, detail: { "\(clients.map { ($0.received, $0.end) }), \(requests.count) requests" }, turn, until: condition)
+        try drive(
+            what, detail: { "\(clients.map { ($0.received, $0.end) }), \(requests.count) requests" }, turn, until: condition)
     }
 
     func settle(_ turns: Int = 30) { for _ in 0..<turns { turn() } }

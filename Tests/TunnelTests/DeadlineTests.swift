@@ -65,7 +65,9 @@ import Testing
         #expect(end.failure?.reason == "connecting to \(address): connection refused")
     }
 
-    @Test(arguments: [HTTP2Role.client, .server]) func `a peer that says nothing ends the handshake by its bound`(_ role: HTTP2Role) throws {
+    @Test(arguments: [HTTP2Role.client, .server]) func `a peer that says nothing ends the handshake by its bound`(
+        _ role: HTTP2Role
+    ) throws {
         let bench = try RawBench(role, bounds: short)
         let began = Instant.now()
         bench.tunnel.start()
@@ -82,17 +84,22 @@ import Testing
         // The head of a record that would be 512 bytes long.
         let record: [UInt8] = [0x16, 3, 1, 2, 0] + [UInt8](repeating: 1, count: 400)
         var sent = 0
-        try drive("the end", {
-            if sent < record.count {
-                bench.peer.sendBelowTLS([record[sent]])
-                sent += 1
+        try drive(
+            "the end",
+            {
+                if sent < record.count {
+                    bench.peer.sendBelowTLS([record[sent]])
+                    sent += 1
+                }
+                bench.loop.turn(wait: .milliseconds(2))
             }
-            bench.loop.turn(wait: .milliseconds(2))
-        }) { bench.end.closed == 1 }
+        ) { bench.end.closed == 1 }
         #expect(bench.end.failure?.kind == .timeout)
     }
 
-    @Test(arguments: [HTTP2Role.client, .server]) func `a peer that never sends SETTINGS isn't waited for without end`(_ role: HTTP2Role) throws {
+    @Test(arguments: [HTTP2Role.client, .server]) func `a peer that never sends SETTINGS isn't waited for without end`(
+        _ role: HTTP2Role
+    ) throws {
         let bench = try RawBench(role, bounds: short)
         bench.peer.greeting = role == .server ? RawPeer.preface : []
         bench.peer.acknowledgesSettings = false
@@ -149,10 +156,13 @@ import Testing
         let began = Instant.now()
         let (idle, used) = (try TunnelBench.open(bounds: bounds), try TunnelBench.open(bounds: bounds))
         let (near, far) = try used.connect()
-        try drive("the idle one's end", {
-            idle.turn()
-            used.turn()
-        }) { idle.client.closed == 1 && idle.server.closed == 1 }
+        try drive(
+            "the idle one's end",
+            {
+                idle.turn()
+                used.turn()
+            }
+        ) { idle.client.closed == 1 && idle.server.closed == 1 }
         #expect(Instant.now().since(began) >= .milliseconds(60))
         #expect(idle.client.failure == nil && idle.server.failure == nil)
         used.settle(100)

@@ -45,7 +45,8 @@ struct Frame: Equatable {
 
     var bytes: [UInt8] {
         let count = payload.count
-        return [UInt8(count >> 16 & 0xff), UInt8(count >> 8 & 0xff), UInt8(count & 0xff), type, flags] + Self.bytes(stream) + payload
+        return [UInt8(count >> 16 & 0xff), UInt8(count >> 8 & 0xff), UInt8(count & 0xff), type, flags] + Self.bytes(stream)
+            + payload
     }
 
     /// Takes the first whole frame off the bytes.

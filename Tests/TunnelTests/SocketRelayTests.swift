@@ -94,7 +94,8 @@ import Testing
         #expect(bench.failure?.kind == .reset)
     }
 
-    @Test(arguments: Side.allCases) func `I12 an application that leaves with bytes unread resets the other`(_ side: Side) throws {
+    @Test(arguments: Side.allCases) func `I12 an application that leaves with bytes unread resets the other`(_ side: Side) throws
+    {
         let bench = try RelayBench()
         let (near, far) = ends(bench, side)
         near.isReading = false
@@ -150,7 +151,9 @@ import Testing
         #expect(near.isIntact)
     }
 
-    @Test(arguments: Side.allCases) func `an end that waits behind bytes makes no loop spin and arrives after them`(_ side: Side) throws {
+    @Test(arguments: Side.allCases) func `an end that waits behind bytes makes no loop spin and arrives after them`(_ side: Side)
+        throws
+    {
         let bench = try RelayBench(buffer: 64 * 1024)
         let (near, far) = ends(bench, side)
         far.isReading = false

@@ -25,16 +25,21 @@ import Testing
         return (near, far)
     }
 
-    private func expectResets(_ bench: TunnelBench, _ connections: Carried..., at location: SourceLocation = #_sourceLocation) throws {
+    private func expectResets(_ bench: TunnelBench, _ connections: Carried..., at location: SourceLocation = #_sourceLocation)
+        throws
+    {
         try bench.run("resets") { connections.allSatisfy { $0.application.end != nil && $0.ends == 1 } }
         for connection in connections {
-            #expect(connection.application.wasReset, "\(String(describing: connection.application.end))", sourceLocation: location)
+            #expect(
+                connection.application.wasReset, "\(String(describing: connection.application.end))", sourceLocation: location)
             #expect(connection.application.isIntact, sourceLocation: location)
             #expect(connection.failure != nil, sourceLocation: location)
         }
     }
 
-    @Test(arguments: Side.allCases) func `I12 an application's reset reaches the other end as one, and nobody else`(_ side: Side) throws {
+    @Test(arguments: Side.allCases) func `I12 an application's reset reaches the other end as one, and nobody else`(_ side: Side)
+        throws
+    {
         let bench = try TunnelBench.open()
         let other = try bench.connect()
         let (near, far) = try busy(bench)
@@ -63,7 +68,9 @@ import Testing
         #expect(second.application.wasReset)
     }
 
-    @Test(arguments: Side.allCases) func `I12 a tunnel that is closed in the middle of a transfer resets both applications`(_ side: Side) throws {
+    @Test(arguments: Side.allCases) func `I12 a tunnel that is closed in the middle of a transfer resets both applications`(
+        _ side: Side
+    ) throws {
         let bench = try TunnelBench.open(hasTwoLoops: true)
         let (near, far) = try busy(bench)
         let tunnel = side == .client ? bench.clientTunnel : bench.serverTunnel
@@ -74,14 +81,17 @@ import Testing
         try bench.run("the owners") { bench.client.closed == 1 && bench.server.closed == 1 }
     }
 
-    @Test(arguments: Side.allCases) func `I12 a tunnel that is closed without a failure still invents no end`(_ side: Side) throws {
+    @Test(arguments: Side.allCases) func `I12 a tunnel that is closed without a failure still invents no end`(_ side: Side) throws
+    {
         let bench = try TunnelBench.open()
         let (near, far) = try busy(bench)
         (side == .client ? bench.clientTunnel : bench.serverTunnel).close(nil)
         try expectResets(bench, near, far)
     }
 
-    @Test(arguments: Side.allCases) func `I12 a connection that is cut resets both applications and leaves the tunnel`(_ side: Side) throws {
+    @Test(arguments: Side.allCases) func `I12 a connection that is cut resets both applications and leaves the tunnel`(
+        _ side: Side
+    ) throws {
         let bench = try TunnelBench.open()
         let (near, far) = try busy(bench)
         let denial = ConnectionFailure(.denied, "no longer allowed", policy: "shop/deny")
@@ -94,7 +104,8 @@ import Testing
         try bench.run("a new connection") { again.far.application.received == 1 }
     }
 
-    @Test(arguments: [400, 401, 403, 405, 503]) func `a refusal resets the application and says its status`(_ status: Int) throws {
+    @Test(arguments: [400, 401, 403, 405, 503]) func `a refusal resets the application and says its status`(_ status: Int) throws
+    {
         let bench = try TunnelBench.open()
         bench.server.answer = { _, tunnel, request in tunnel.refuse(request.stream, status: status) }
         let call = try bench.client.call(bench.clientTunnel)

@@ -10,7 +10,9 @@ import Testing
 
 /// Applications through a tunnel: what one says, the other hears, and their ends.
 @Suite struct StreamTests {
-    @Test(arguments: [false, true]) func `a request reaches the server and is accepted, with headers both ways`(_ two: Bool) throws {
+    @Test(arguments: [false, true]) func `a request reaches the server and is accepted, with headers both ways`(_ two: Bool)
+        throws
+    {
         let bench = try TunnelBench.open(hasTwoLoops: two)
         let (near, far) = try bench.connect()
         let request = try #require(bench.server.requests.first)
@@ -24,7 +26,9 @@ import Testing
         #expect(far.application.text == "hello" && near.application.text == "welcome")
     }
 
-    @Test(arguments: [1, 16_375, 16_384, 65_536, 1_000_000]) func `bytes go both ways as they are, then both ends`(_ count: Int) throws {
+    @Test(arguments: [1, 16_375, 16_384, 65_536, 1_000_000]) func `bytes go both ways as they are, then both ends`(_ count: Int)
+        throws
+    {
         let bench = try TunnelBench.open()
         let (near, far) = try bench.connect()
         near.application.sendPattern(count, seed: 1)
@@ -60,7 +64,8 @@ import Testing
         #expect(near.application.end == .finished && far.application.end == .finished)
     }
 
-    @Test(arguments: [true, false]) func `an end is passed on alone, and the other direction goes on`(_ clientFirst: Bool) throws {
+    @Test(arguments: [true, false]) func `an end is passed on alone, and the other direction goes on`(_ clientFirst: Bool) throws
+    {
         let bench = try TunnelBench.open()
         let (near, far) = try bench.connect()
         let (first, second) = clientFirst ? (near, far) : (far, near)

@@ -24,7 +24,8 @@ final class TunnelBench {
     ///   - buffer: kernel buffers of all applications' sockets, in bytes.
     init(
         bounds: TunnelBounds = TunnelBounds(), serverBounds: TunnelBounds? = nil, hasTwoLoops: Bool = false, buffer: CInt? = nil,
-        tunnelBuffer: CInt? = nil, clientHTTP2: HTTP2Settings = HTTP2Settings(.client), serverHTTP2: HTTP2Settings = HTTP2Settings(.server)
+        tunnelBuffer: CInt? = nil, clientHTTP2: HTTP2Settings = HTTP2Settings(.client),
+        serverHTTP2: HTTP2Settings = HTTP2Settings(.server)
     ) throws {
         let loop = try Loop()
         client = TunnelEnd(loop: loop, bounds: bounds)
@@ -78,7 +79,8 @@ final class TunnelBench {
     }
 
     private func describe() -> String {
-        let states = "client \(clientTunnel.state), server \(serverTunnel.state), failures \(String(describing: client.failure)), "
+        let states =
+            "client \(clientTunnel.state), server \(serverTunnel.state), failures \(String(describing: client.failure)), "
         let faults = "\(String(describing: server.failure)), faults \(client.faults + server.faults), "
         return states + faults + "received \((client.carried + server.carried).map(\.application.received))"
     }
