@@ -50,7 +50,7 @@ extension Capture {
     }
 
     /// Whether policy rules that capture stand already.
-    private func isCatching(_ namespace: borrowing NetworkNamespace) throws(CaptureFailure) -> Bool {
+    func isCatching(_ namespace: borrowing NetworkNamespace) throws(CaptureFailure) -> Bool {
         try inside(namespace) { () throws(Errno) in
             var route = try Netlink(.route)
             for family in CaptureRouting.families {

@@ -53,7 +53,7 @@ package struct Capture: Sendable {
     /// leave in clear.
     package func finishRelease(_ namespace: borrowing NetworkNamespace) throws(CaptureFailure) {
         let record = try CaptureRecord.read(namespace.identity, in: stateDirectory)
-        try endCaptured(namespace)
+        if try record != nil || isCatching(namespace) { try endCaptured(namespace) }
         _ = try remove(namespace, record)
         try record?.remove(in: stateDirectory)
     }

@@ -40,6 +40,8 @@ extension Capture {
         _ namespace: borrowing NetworkNamespace, _ record: CaptureRecord?, at name: String, _ report: inout CleanupReport
     ) {
         do {
+            // Only where something of ours is: nobody's connections are touched elsewhere.
+            if try record != nil || isCatching(namespace) { try endCaptured(namespace) }
             let traces = try remove(namespace, record)
             try record?.remove(in: stateDirectory)
             if let sentence = traces.sentence { report.removed.append("\(name): removed \(sentence)") }

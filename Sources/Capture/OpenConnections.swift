@@ -21,9 +21,9 @@ enum OpenConnections {
         return Array(foreign.sorted { ($0.local, $0.remote) < ($1.local, $1.remote) }.prefix(ConnectionTuple.maximumCount))
     }
 
-    /// The application's ends of captured connections: from an address of the namespace to one that isn't, with the other end here.
+    /// The application's ends of captured connections: from an address of the namespace to one that isn't, with the other end here and ours.
     static func captured(_ entries: [SocketEntry], local: Set<IPAddress>) -> [SocketEntry] {
-        let ends = Set(entries.filter(\.isAlive).map(ConnectionTuple.init))
+        let ends = Set(entries.filter { $0.isAlive && ($0.isOurs || $0.mark == nil) }.map(ConnectionTuple.init))
         return entries.filter { entry in
             entry.isAlive && local.contains(entry.local.ip) && !local.contains(entry.remote.ip) && !entry.remote.ip.isLoopback
                 && ends.contains(ConnectionTuple(entry).mirrored)

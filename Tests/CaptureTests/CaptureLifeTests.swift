@@ -101,6 +101,15 @@ extension OnTheKernel {
             #expect(lab.capture.cleanup(names: "/nowhere") == CleanupReport())
         }
 
+        @Test func `I01 cleanup under a living daemon ends what is captured before it takes the rules`() throws {
+            let lab = try CapturedLab()
+            try lab.application.ask("dial out \(Lab.serviceV4) 80")
+            #expect(try lab.application.ask("echo out") == "ok")
+            #expect(lab.lab.capture.cleanup(names: "/nowhere").removed.count == 1)
+            #expect(try lab.application.ask("echo out").hasPrefix("failed"))
+            #expect(try lab.world.ask("leaks") == "0")
+        }
+
         @Test func `cleanup forgets a namespace that is gone`() throws {
             var lab: Lab? = try Lab()
             let directory = try #require(lab?.stateDirectory)

@@ -41,6 +41,8 @@ struct OpenConnectionsTests {
         let loopback = [Self.entry("127.0.0.1:1", "127.0.0.1:2"), Self.entry("127.0.0.1:2", "127.0.0.1:1")]
         let free = Self.entry("10.0.0.1:3", Self.other)
         #expect(OpenConnections.captured([app, ours, free] + own + loopback, local: local) == [app])
+        // Another transparent proxy in the namespace.
+        #expect(OpenConnections.captured([app, Self.entry(Self.other, Self.own, mark: 7)], local: local) == [])
         #expect(OpenConnections.captured([app, Self.entry(Self.other, Self.own, .over)], local: local) == [])
     }
 

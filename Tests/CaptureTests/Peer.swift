@@ -65,7 +65,11 @@ final class Peer {
             try:
                 while d := a.recv(65536): b.sendall(d.translate(TURN) if turn else d)
                 b.shutdown(socket.SHUT_WR)
-            except OSError: pass
+            except OSError:
+                # What breaks on one side breaks on the other.
+                for s in (a, b):
+                    try: s.shutdown(socket.SHUT_RDWR)
+                    except OSError: pass
 
         def relay(a, b, turn):
             a.settimeout(None); b.settimeout(None)

@@ -159,7 +159,7 @@ extension OnTheKernel {
             #expect(try lab.world.ask("echo-turned in") == "ok")
             try lab.application.ask("end out")
             try lab.world.ask("end in")
-            Thread.sleep(.seconds(3))
+            Thread.sleep(.seconds(2))
             try lab.lab.workload.run("conntrack", "-F")
             try live()
             try lab.lab.workload.run("nft", "flush", "ruleset")
