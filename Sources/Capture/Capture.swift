@@ -53,7 +53,8 @@ package struct Capture: Sendable {
     /// leave in clear.
     package func finishRelease(_ namespace: borrowing NetworkNamespace) throws(CaptureFailure) {
         let record = try CaptureRecord.read(namespace.identity, in: stateDirectory)
-        if try record != nil || isCatching(namespace) { try endCaptured(namespace) }
+        let isCatching = try isCatching(namespace)
+        if record != nil || isCatching { try endCaptured(namespace) }
         _ = try remove(namespace, record)
         try record?.remove(in: stateDirectory)
     }

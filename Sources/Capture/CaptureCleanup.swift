@@ -41,7 +41,8 @@ extension Capture {
     ) {
         do {
             // Only where something of ours is: nobody's connections are touched elsewhere.
-            if try record != nil || isCatching(namespace) { try endCaptured(namespace) }
+            let isCatching = try isCatching(namespace)
+            if record != nil || isCatching { try endCaptured(namespace) }
             let traces = try remove(namespace, record)
             try record?.remove(in: stateDirectory)
             if let sentence = traces.sentence { report.removed.append("\(name): removed \(sentence)") }
