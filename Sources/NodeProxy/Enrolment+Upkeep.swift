@@ -25,8 +25,12 @@ extension Enrolment {
     }
 
     /// After a start: what a process before us captured and nobody wants any more is released. Nothing can be open in it.
-    func releaseLeftovers() {
+    ///
+    /// A first mesh that captures nothing here is more likely a wrong path or an empty mount than a wish: what stands is left standing then (I18), and
+    /// looked at again with the next mesh. False if so.
+    func releaseLeftovers() -> Bool {
         let names = Set(wanted.values.map(\.namespaceName))
+        guard !names.isEmpty || node.configuration.mesh.allowEmpty else { return false }
         let directory = node.captureDirectory
         node.errand {
             Capture(stateDirectory: directory).cleanup(exceptNamed: names)
@@ -34,6 +38,7 @@ extension Enrolment {
             for line in report.removed { node.log.scoped(.capture).info("left over from before: \(line)") }
             for line in report.failures { node.log.scoped(.capture).error("left over from before: \(line)") }
         }
+        return true
     }
 
     /// New connections are refused; open ones go on (I07).

@@ -173,8 +173,7 @@ final class Node {
     func meshLoaded(_ mesh: LoadedMesh) {
         tell(.snapshot(mesh.snapshot))
         reconcile()
-        if !hasReleasedLeftovers { enrolment.releaseLeftovers() }
-        hasReleasedLeftovers = true
+        if !hasReleasedLeftovers { hasReleasedLeftovers = enrolment.releaseLeftovers() }
         readiness.done(Pending.mesh)
         workloadsSettled()
     }
