@@ -15,6 +15,10 @@ package final class Fields {
     package let findings: FindingList
     private let entries: [Value.Entry]
     private var known: Set<String> = []
+    /// Where each key stands, for mappings that are too long to be searched: labels by the hundred thousand are still read in a second.
+    private lazy var places = Dictionary(
+        entries.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+    private static let longestSearched = 32
 
     /// The fields of `value`. What is no mapping reads as one without fields, and leaves a finding.
     package init(_ value: Value, path: String = "", findings: FindingList) {
@@ -40,7 +44,7 @@ package final class Fields {
 
     /// Reports every key that no accessor asked for. Call it once, last.
     package func finish() {
-        for entry in entries where !known.contains(entry.key) {
+        for entry in entries where !known.contains(entry.key) && !findings.isFull {
             let near = suggestion(for: entry.key, among: known.sorted())
             let allowed = known.sorted().joined(separator: ", ")
             append(
@@ -59,16 +63,21 @@ extension Fields {
     /// The value as it stands, nil if absent or null. For what the typed accessors don't cover.
     package func value(_ key: String) -> Value? {
         known.insert(key)
-        guard let entry = entries.first(where: { $0.key == key }), !entry.value.isNull else { return nil }
+        guard let entry = entry(key), !entry.value.isNull else { return nil }
         return entry.value
+    }
+
+    private func entry(_ key: String) -> Value.Entry? {
+        if entries.count <= Self.longestSearched { return entries.first { $0.key == key } }
+        return places[key].map { entries[$0] }
     }
 
     /// Where the value of a key is, or of an element (`names[2]`), or where the mapping begins if there is none.
     package func position(of key: String) -> Position {
-        if let entry = entries.first(where: { $0.key == key }) { return entry.value.position }
+        if let entry = entry(key) { return entry.value.position }
         let parts = key.split(separator: "[")
         guard parts.count == 2, parts[1].last == "]", let index = Int(parts[1].dropLast()),
-            let entry = entries.first(where: { $0.key == parts[0] }), let elements = entry.value.sequenceValue
+            let entry = entry(String(parts[0])), let elements = entry.value.sequenceValue
         else { return position }
         return elements.indices.contains(index) ? elements[index].position : entry.value.position
     }

@@ -35,15 +35,20 @@ package struct DocumentFinding: Hashable, Sendable {
 /// The list is bounded: a document with thousands of mistakes is as wrong as one with a hundred.
 package final class FindingList {
     package private(set) var findings: [DocumentFinding] = []
+    package private(set) var hasErrors = false
     private let limit: Int
 
     package init(limit: Int = 1000) { self.limit = limit }
 
+    /// However many hints came before it, the first error is kept: without it the document would pass for right.
     package func append(_ finding: DocumentFinding) {
-        if findings.count < limit { findings.append(finding) }
+        let isFirstError = finding.severity == .error && !hasErrors
+        if findings.count < limit || isFirstError { findings.append(finding) }
+        hasErrors = hasErrors || isFirstError
     }
 
-    package var hasErrors: Bool { findings.contains { $0.severity == .error } }
+    /// Nothing that is appended from here on is kept.
+    var isFull: Bool { findings.count >= limit && hasErrors }
 }
 
 /// The codes of what can be wrong with the shape of any document.

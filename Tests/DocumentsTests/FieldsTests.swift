@@ -118,4 +118,25 @@ import Testing
         #expect(list.findings.count == 3)
         #expect(list.hasErrors)
     }
+
+    @Test func `an error that comes behind too many hints to keep is kept all the same`() {
+        let list = FindingList(limit: 3)
+        let fields = Fields(.object((0..<5).map { ("k\($0)", 1) }), findings: list)
+        for key in fields.keys { fields.unused(key, because: "of no use here") }
+        #expect(list.findings.count == 3 && !list.hasErrors)
+        #expect(fields.string("k0") == nil)
+        #expect(fields.string("k1") == nil)
+        #expect(list.findings.map(\.severity) == [.info, .info, .info, .error])
+        #expect(list.hasErrors)
+    }
+
+    // Searched one after the other this took minutes.
+    @Test func `labels by the ten thousand are found, each by its name`() {
+        let labels = (0..<20_000).map { ("l\($0)", Value.string("v\($0)")) }
+        let fields = Fields(.object([("labels", .object(labels + [("l7", "again")]))]), findings: findings)
+        let map = fields.stringMap("labels")
+        #expect(map.count == 20_000)
+        #expect(map["l7"] == "v7" && map["l19999"] == "v19999")
+        #expect(findings.findings.isEmpty)
+    }
 }
