@@ -26,6 +26,7 @@ package struct FuzzTarget: Sendable {
         FuzzTarget("HTTP2Client", HTTP2ClientHarness.fuzz), FuzzTarget("Headers", HeadersHarness.fuzz),
         FuzzTarget("Addresses", AddressesHarness.fuzz), FuzzTarget("Certificates", CertificatesHarness.fuzz),
         FuzzTarget("TLS", TLSHarness.fuzz), FuzzTarget("Configuration", ConfigurationHarness.fuzz),
+        FuzzTarget("Telemetry", TelemetryHarness.fuzz),
     ]
 
     /// The target of this name.
