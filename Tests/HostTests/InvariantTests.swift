@@ -135,7 +135,7 @@ extension HostTests {
             let short = try many(["--count", "60000", "--parallel", "200"])
             #expect(short.int("answered") == 60_000, "\(short)\n\(mesh.accessLog)")
             // Fewer where a process may not have so many descriptors; each of the four programs needs one per connection.
-            let count = min(20_000, Machine.descriptorLimit - 1000)
+            let count = min(20_000, Machine.descriptorLimit * 3 / 4)
             let held = try many(["--count", "\(count)", "--parallel", "500", "--hold"])
             #expect(held.int("answered") == count && held.int("open") == count, "\(held)\n\(mesh.accessLog)")
             try waitUntil("all are gone", seconds: 5) {

@@ -107,6 +107,8 @@ package final class LabWorkload: LabPlace {
 
     /// Makes the namespace (again, after it was removed, with the same addresses).
     package func make() throws {
+        // The kernel takes a deleted namespace apart later, and with it the other end of this wire.
+        try waitUntil("the old wire of \(name) is gone") { try !host.run(["ip", "link", "show", "pod\(index)"]).succeeded }
         try host.sh(
             """
             ip netns add \(name)
