@@ -39,6 +39,7 @@ final class NodeBench {
     ///   - mesh: as YAML.
     ///   - lifetime: of the workload's own certificate, in seconds.
     init(_ mesh: String = NodeBench.mesh, settings: WorkerSettings = WorkerSettings(), lifetime: Int64 = 86_400) throws {
+        guard Limits.userID == 0 else { throw NeedsRoot() }
         authority = try TestAuthority()
         writer = try LogWriter(format: .json, levels: LogLevels(.debug), daemon: { _ in }, access: lines.sink)
         try writer.start()
@@ -105,6 +106,11 @@ final class NodeBench {
         writer.stop()
         return lines.all
     }
+}
+
+/// Entering a namespace and marking sockets is for root alone; without it the worker would stop the program.
+private struct NeedsRoot: Error, CustomStringConvertible {
+    let description = "a worker makes sockets in namespaces: run this test as root"
 }
 
 /// Collects what the log writer's thread writes.
