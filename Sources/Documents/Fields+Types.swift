@@ -14,7 +14,7 @@ extension Fields {
             return ""
         }
         let text = string(value, key) ?? ""
-        if text.isEmpty, value.stringValue != nil { report(key, "\(path(of: key)) is empty") }
+        if text.isEmpty, value.stringValue != nil { report(key, "\(path(of: key)) is empty", remedy: "Write a value.") }
         return text
     }
 
@@ -33,7 +33,9 @@ extension Fields {
             return nil
         }
         guard let number = Number(exactly: integer), range.contains(number) else {
-            report(key, "\(path(of: key)) is \(integer), not within \(range.lowerBound) to \(range.upperBound)")
+            report(
+                key, "\(path(of: key)) is \(integer), not within \(range.lowerBound) to \(range.upperBound)",
+                remedy: "Write a number within these.")
             return nil
         }
         return number
@@ -42,11 +44,13 @@ extension Fields {
     package func number(_ key: String, in range: ClosedRange<Double>) -> Double? {
         guard let value = value(key) else { return nil }
         guard let number = value.numberValue else {
-            wrongType(value, key, expected: "a number")
+            wrongType(value, key, expected: "a number", remedy: "Write it as digits, without quotes.")
             return nil
         }
         guard range.contains(number) else {
-            report(key, "\(path(of: key)) is \(number), not within \(range.lowerBound) to \(range.upperBound)")
+            report(
+                key, "\(path(of: key)) is \(number), not within \(range.lowerBound) to \(range.upperBound)",
+                remedy: "Write a number within these.")
             return nil
         }
         return number
@@ -54,7 +58,7 @@ extension Fields {
 
     /// A string that a type of ours can be made of; `expected` completes "… is not".
     package func parsed<Parsed: LosslessStringConvertible>(
-        _ key: String, as type: Parsed.Type = Parsed.self, expected: String, remedy: String = ""
+        _ key: String, as type: Parsed.Type = Parsed.self, expected: String, remedy: String
     ) -> Parsed? {
         guard let text = string(key) else { return nil }
         if let parsed = Parsed(text) { return parsed }
@@ -70,7 +74,7 @@ extension Fields {
         let words = Choice.allCases.map(\.rawValue)
         report(
             key, "\(path(of: key)) is \"\(text)\", not one of \(words.joined(separator: ", "))",
-            remedy: suggestion(for: text, among: words).map { "Did you mean `\($0)`?" } ?? "")
+            remedy: suggestion(for: text, among: words).map { "Did you mean `\($0)`?" } ?? "Write one of these.")
         return nil
     }
 
@@ -89,7 +93,8 @@ extension Fields {
             wrongType(
                 value, key, expected: "a string",
                 remedy: "Put the value in quotes: YAML reads words like y, no, on and numbers like 1.0 as something else.")
-        case .null, .sequence, .mapping: wrongType(value, key, expected: "a string")
+        case .null, .sequence, .mapping:
+            wrongType(value, key, expected: "a string", remedy: "Write one word or a text in quotes.")
         }
         return nil
     }

@@ -91,7 +91,9 @@ extension Fields {
     /// Takes fields that exist but mean nothing here: each that is there leaves a finding that says so.
     package func unused(_ keys: String..., severity: Severity = .info, because reason: String) {
         for key in keys where value(key) != nil {
-            append(severity, DocumentCode.unusedField, position(of: key), key, "`\(key)` has no effect: \(reason)", remedy: "")
+            append(
+                severity, DocumentCode.unusedField, position(of: key), key, "`\(key)` has no effect: \(reason)",
+                remedy: "Remove it.")
         }
     }
 
@@ -100,7 +102,7 @@ extension Fields {
 
     /// Leaves a finding about this field.
     package func report(
-        _ key: String, _ message: String, remedy: String = "", severity: Severity = .error,
+        _ key: String, _ message: String, remedy: String, severity: Severity = .error,
         code: String = DocumentCode.invalidValue
     ) {
         append(severity, code, position(of: key), key, message, remedy: remedy)
@@ -112,7 +114,7 @@ extension Fields {
         findings.append(DocumentFinding(severity, code, at: position, field: path(of: key), message, remedy: remedy))
     }
 
-    func wrongType(_ value: Value, _ key: String, expected: String, remedy: String = "") {
+    func wrongType(_ value: Value, _ key: String, expected: String, remedy: String) {
         append(
             .error, DocumentCode.wrongType, value.position, key, "\(path(of: key)) is \(value.kindName), not \(expected)",
             remedy: remedy)

@@ -19,7 +19,7 @@ package struct DocumentFinding: Hashable, Sendable {
     package let remedy: String
 
     package init(
-        _ severity: Severity, _ code: String, at position: Position, field: String, _ message: String, remedy: String = ""
+        _ severity: Severity, _ code: String, at position: Position, field: String, _ message: String, remedy: String
     ) {
         self.severity = severity
         self.code = code

@@ -82,7 +82,7 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
         ),
         ("timeouts: fast", 1, "timeouts", "timeouts is a string, not a mapping", "Write it as `key: value` lines."),
         ("loops: four", 1, "loops", "loops is a string, not an integer", "Write it as digits, without quotes."),
-        ("loops: 300", 1, "loops", "loops is 300, not within 0 to 256", ""),
+        ("loops: 300", 1, "loops", "loops is 300, not within 0 to 256", "Write a number within these."),
         (
             "timeouts: {connect: 10}", 1, "timeouts.connect", "timeouts.connect is an integer, not a string",
             "Put the value in quotes: YAML reads words like y, no, on and numbers like 1.0 as something else."
@@ -91,7 +91,10 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
             "timeouts: {connect: 10 s}", 1, "timeouts.connect", "timeouts.connect is \"10 s\", which is not a duration",
             "Write it like 250ms, 5s, 1m30s or 24h."
         ),
-        ("timeouts: {connect: 1ms}", 1, "timeouts.connect", "timeouts.connect is 1ms, not within 100ms to 10m", ""),
+        (
+            "timeouts: {connect: 1ms}", 1, "timeouts.connect", "timeouts.connect is 1ms, not within 100ms to 10m",
+            "Write a duration within these."
+        ),
         (
             "timeouts: {connect: none}", 1, "timeouts.connect", "timeouts.connect is \"none\", which is not a duration",
             "Write it like 250ms, 5s, 1m30s or 24h."
@@ -100,8 +103,14 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
             "limits: {headerList: 16kB}", 1, "limits.headerList", "limits.headerList is \"16kB\", which is not a size",
             "Write it like 512, 64KiB or 16MiB."
         ),
-        ("limits: {headerList: 2MiB}", 1, "limits.headerList", "limits.headerList is 2MiB, not within 1KiB to 1MiB", ""),
-        ("limits: {headerList: -1}", 1, "limits.headerList", "limits.headerList is -1, which is no size", ""),
+        (
+            "limits: {headerList: 2MiB}", 1, "limits.headerList", "limits.headerList is 2MiB, not within 1KiB to 1MiB",
+            "Write a size within these."
+        ),
+        (
+            "limits: {headerList: -1}", 1, "limits.headerList", "limits.headerList is -1, which is no size",
+            "Write it like 64KiB or 1MiB."
+        ),
         ("sameHost: splise", 1, "sameHost", "sameHost is \"splise\", not one of splice, tunnel", "Did you mean `splice`?"),
         (
             "mesh: {allowEmpty: \"yes\"}", 1, "mesh.allowEmpty", "mesh.allowEmpty is a string, not a boolean",

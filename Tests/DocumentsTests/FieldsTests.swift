@@ -36,7 +36,9 @@ import Testing
         #expect(fields.number("ratio", in: 0...10) == 2)
         #expect(fields.duration("wait") == .seconds(90))
         #expect(fields.choice("mode", Mode.self) == .strict)
-        #expect(fields.parsed("address", as: IPAddress.self, expected: "an IP address") == IPAddress(v4: 0x0a00_0001))
+        #expect(
+            fields.parsed("address", as: IPAddress.self, expected: "an IP address", remedy: "Write one.")
+                == IPAddress(v4: 0x0a00_0001))
         #expect(fields.strings("names") == ["a", "b"])
         #expect(fields.stringMap("labels") == ["app": "web", "istio.io/rev": ""])
         #expect(fields.fields("inner")?.integer("x", in: 0...1) == 1)
@@ -88,7 +90,7 @@ import Testing
         _ = fields.strings("names")
         _ = fields.fields("inner")
         _ = fields.list("rules")
-        _ = fields.parsed("address", as: IPAddress.self, expected: "an IP address")
+        _ = fields.parsed("address", as: IPAddress.self, expected: "an IP address", remedy: "Write one.")
         fields.finish()
         #expect(findings.findings.map(\.message) == [message])
     }

@@ -40,7 +40,7 @@ extension Fields {
     func size(_ key: String) -> ByteSize? {
         if let count = value(key)?.integerValue {
             if count >= 0, let bytes = Int(exactly: count) { return ByteSize(bytes) }
-            report(key, "\(path(of: key)) is \(count), which is no size")
+            report(key, "\(path(of: key)) is \(count), which is no size", remedy: "Write it like 64KiB or 1MiB.")
             return nil
         }
         return parsed(key, expected: "a size", remedy: "Write it like 512, 64KiB or 16MiB.")

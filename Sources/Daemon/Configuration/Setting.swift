@@ -64,7 +64,8 @@ extension Setting {
             guard let size = fields.size(key) else { return }
             guard range.contains(size) else {
                 return fields.report(
-                    key, "\(fields.path(of: key)) is \(size), not within \(range.lowerBound) to \(range.upperBound)")
+                    key, "\(fields.path(of: key)) is \(size), not within \(range.lowerBound) to \(range.upperBound)",
+                    remedy: "Write a size within these.")
             }
             configuration[keyPath: place] = size
         } value: { configuration in
@@ -137,7 +138,9 @@ extension Setting {
         guard let time = fields.duration(key).map({ Interval($0) }) else { return nil }
         if range.contains(time) { return time }
         let bounds = "\(range.lowerBound.documentText) to \(range.upperBound.documentText)"
-        fields.report(key, "\(fields.path(of: key)) is \(time.documentText), not within \(bounds)")
+        fields.report(
+            key, "\(fields.path(of: key)) is \(time.documentText), not within \(bounds)", remedy: "Write a duration within these."
+        )
         return nil
     }
 }

@@ -45,7 +45,9 @@ extension Resource.AuthorizationPolicy {
         isDryRun = Self.readDryRun(root, metadata)
         hasTargetRefs = spec.has("targetRefs") || spec.has("targetRef")
         let fields = spec.list("rules")
-        if fields.count > Self.maximumRules { spec.report("rules", "more than \(Self.maximumRules) rules") }
+        if fields.count > Self.maximumRules {
+            spec.report("rules", "more than \(Self.maximumRules) rules", remedy: "Split the policy into several.")
+        }
         rules = fields.prefix(Self.maximumRules).map { Rule($0, namespace: metadata.namespace) }
         _ = spec.fields("provider")
         spec.finish()
@@ -56,25 +58,38 @@ extension Resource.AuthorizationPolicy {
         guard let text = metadata.annotations[WellKnown.dryRun] else { return false }
         if text == "true" || text == "false" { return text == "true" }
         let annotations = root.fields("metadata")?.fields("annotations") ?? root
-        annotations.report(WellKnown.dryRun, "the annotation is \"\(text)\", not \"true\" or \"false\"")
+        annotations.report(
+            WellKnown.dryRun, "the annotation is \"\(text)\", not \"true\" or \"false\"",
+            remedy: "Write \"true\" or \"false\", in quotes.")
         return false
     }
 
     private func report(_ spec: Fields, _ decoder: ResourceDecoder) {
         if hasTargetRefs {
             decoder.refuseWaypoint(spec, spec.has("targetRefs") ? "targetRefs" : "targetRef", "a policy of a waypoint")
-            if selector != nil { spec.report("selector", "a policy has either a selector or targetRefs, not both") }
+            if selector != nil {
+                spec.report("selector", "a policy has either a selector or targetRefs, not both", remedy: "Remove one of them.")
+            }
         }
         if action == .custom { decoder.refuseWaypoint(spec, "action", "the judgement of another service (CUSTOM)") }
-        if spec.has("provider"), action != .custom { spec.report("provider", "only a CUSTOM policy has a provider") }
+        if spec.has("provider"), action != .custom {
+            spec.report("provider", "only a CUSTOM policy has a provider", remedy: "Remove the provider.")
+        }
         if action == .audit {
-            spec.report("action", "an AUDIT policy denies and allows nothing", severity: .warning, code: MeshCode.notEnforced)
+            spec.report(
+                "action", "an AUDIT policy denies and allows nothing",
+                remedy: "Write `action: ALLOW` or `action: DENY` if it is to be enforced.", severity: .warning,
+                code: MeshCode.notEnforced)
         }
         if isDryRun {
-            spec.report("rules", "a dry-run policy denies and allows nothing", severity: .warning, code: MeshCode.notEnforced)
+            spec.report(
+                "rules", "a dry-run policy denies and allows nothing", remedy: "Remove the annotation when it is to be enforced.",
+                severity: .warning, code: MeshCode.notEnforced)
         }
         if action == .deny, !hasTargetRefs, rules.isEmpty {
-            spec.report("rules", "a DENY policy without rules denies nothing", severity: .warning, code: MeshCode.selectsNothing)
+            spec.report(
+                "rules", "a DENY policy without rules denies nothing",
+                remedy: "Add a rule; an empty one, `- {}`, denies everything.", severity: .warning, code: MeshCode.selectsNothing)
         }
         guard !hasTargetRefs, action == .allow || action == .deny else { return }
         for (index, rule) in rules.enumerated() where !rule.httpAttributes.isEmpty { report(rule, index, spec) }
@@ -100,7 +115,7 @@ enum WorkloadSelector {
         let labels = selector.stringMap("matchLabels")
         let inner = selector.fields("matchLabels")
         for (key, value) in labels where key.contains("*") || value.contains("*") {
-            inner?.report(key, "a selector has no wildcards")
+            inner?.report(key, "a selector has no wildcards", remedy: "Write the whole value of the label.")
         }
         selector.finish()
         return labels

@@ -18,7 +18,7 @@ package struct Finding: Hashable, Sendable {
 
     package init(
         _ severity: Severity, _ code: String, file: String, at position: Position, resource: String = "", field: String = "",
-        _ message: String, remedy: String = ""
+        _ message: String, remedy: String
     ) {
         self.severity = severity
         self.code = code
@@ -41,9 +41,9 @@ package struct Finding: Hashable, Sendable {
 }
 
 extension Finding: CustomStringConvertible {
-    /// One line: `mesh.yaml:17:5: error WR0002 Service shop/db: unknown field `selektor`. Did you mean `selector`?`
+    /// One line: `mesh.yaml:17:5: error WR0002 Service shop/db spec.selektor: unknown field `selektor`. Did you mean `selector`?`
     package var description: String {
-        let subject = resource.isEmpty ? "" : " \(resource)"
+        let subject = [resource, field].filter { !$0.isEmpty }.map { " \($0)" }.joined()
         let advice = remedy.isEmpty ? "" : ". \(remedy)"
         return "\(file):\(line):\(column): \(severity.rawValue) \(code)\(subject): \(message)\(advice)"
     }

@@ -23,7 +23,8 @@ extension Resource.Metadata {
     private func checkName(_ fields: Fields) {
         guard !name.isEmpty, !ResourceName.isSubdomain(name) else { return }
         fields.report(
-            "name", "\"\(name)\" is no name: lower-case letters, digits, `-` and `.`, at most 253, as in Kubernetes")
+            "name", "\"\(name)\" is no name: lower-case letters, digits, `-` and `.`, at most 253, as in Kubernetes",
+            remedy: "Write one like web-1.")
     }
 
     private mutating func readNamespace(_ fields: Fields, _ kind: ResourceKind) {
@@ -37,14 +38,18 @@ extension Resource.Metadata {
         }
         self.namespace = namespace
         guard !ResourceName.isLabel(namespace) else { return }
-        fields.report("namespace", "\"\(namespace)\" is no namespace: lower-case letters, digits and `-`, at most 63")
+        fields.report(
+            "namespace", "\"\(namespace)\" is no namespace: lower-case letters, digits and `-`, at most 63",
+            remedy: "Write one like shop.")
     }
 
     private func checkLabels(_ fields: Fields) {
         guard let inner = fields.fields("labels") else { return }
         for (key, value) in labels.sorted(by: { $0.key < $1.key }) {
             if !ResourceName.isLabelValue(value) {
-                inner.report(key, "the value \"\(value)\" is none that a label may have")
+                inner.report(
+                    key, "the value \"\(value)\" is none that a label may have",
+                    remedy: "Write at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at each end.")
             }
             guard !WellKnown.guardedLabels.contains(key), let meant = suggestion(for: key, among: WellKnown.guardedLabels) else {
                 continue
@@ -78,7 +83,9 @@ extension Resource.Namespace {
     init(_ root: Fields, _ metadata: Resource.Metadata, _ decoder: ResourceDecoder) {
         self.metadata = metadata
         if !metadata.name.isEmpty, !ResourceName.isLabel(metadata.name) {
-            root.report("metadata", "\"\(metadata.name)\" is no namespace: lower-case letters, digits and `-`, at most 63")
+            root.report(
+                "metadata", "\"\(metadata.name)\" is no namespace: lower-case letters, digits and `-`, at most 63",
+                remedy: "Write one like shop.")
         }
         mode = Resource.DataplaneMode(root, metadata)
         decoder.checkWaypoint(root, metadata)

@@ -63,7 +63,8 @@ extension Resource.PeerAuthentication {
         let mode = fields.choice("mode", Mode.self) ?? .unset
         if mode == .disable {
             fields.report(
-                "mode", "DISABLE is taken as PERMISSIVE: the tunnel is offered all the same", severity: .warning,
+                "mode", "DISABLE is taken as PERMISSIVE: the tunnel is offered all the same", remedy: "Write PERMISSIVE.",
+                severity: .warning,
                 code: DocumentCode.unusedField)
         }
         fields.finish()

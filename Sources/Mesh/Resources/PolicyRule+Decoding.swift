@@ -31,7 +31,7 @@ extension Resource.AuthorizationPolicy.Rule {
     /// `source` or `operation`: it has to be there and to ask for something, since what asks for nothing matches everything.
     private static func part(_ element: Fields, _ key: String, _ read: (Fields) -> Authorization.Match) -> Authorization.Match {
         guard let inner = element.fields(key) else {
-            element.report(key, "`\(element.path(of: key))` is missing", code: DocumentCode.missingField)
+            element.report(key, "`\(element.path(of: key))` is missing", remedy: "Add it.", code: DocumentCode.missingField)
             return Authorization.Match()
         }
         if inner.isEmpty {
@@ -54,7 +54,7 @@ extension Resource.AuthorizationPolicy.Rule {
         match.notServiceAccounts = PolicyValues.accounts(fields, "notServiceAccounts", namespace)
         let accounts = !match.serviceAccounts.isEmpty || !match.notServiceAccounts.isEmpty
         for key in ["principals", "notPrincipals", "namespaces", "notNamespaces"] where accounts && fields.has(key) {
-            fields.report(key, "a source has either serviceAccounts or \(key), not both")
+            fields.report(key, "a source has either serviceAccounts or \(key), not both", remedy: "Remove one of them.")
         }
         collect(fields, httpSources, &attributes)
         return match
@@ -100,7 +100,9 @@ extension Resource.AuthorizationPolicy.Rule {
         default: attribute(fields, key, &attributes)
         }
         if !fields.has("values"), !fields.has("notValues") {
-            fields.report("values", "the condition on \(key) says no values", code: DocumentCode.missingField)
+            fields.report(
+                "values", "the condition on \(key) says no values", remedy: "Add `values` or `notValues` with at least one.",
+                code: DocumentCode.missingField)
         }
         fields.finish()
         return match

@@ -51,7 +51,8 @@ struct ResourceDecoder {
         switch known.use {
         case .none:
             root.report(
-                "kind", "\(kind) is taken, but nothing here uses it yet", severity: .warning, code: MeshCode.unusedKind)
+                "kind", "\(kind) is taken, but nothing here uses it yet",
+                remedy: "Nothing need be done; what it asks for does not happen.", severity: .warning, code: MeshCode.unusedKind)
             return metadata.displayName
         case .namespace: keep(Resource.Namespace(root, metadata, self), root, \.namespaces)
         case .service: keep(Resource.Service(root, metadata, self), root, \.services)

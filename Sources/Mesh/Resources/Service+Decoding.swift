@@ -70,7 +70,9 @@ extension Resource.Service {
         let several = spec.strings("clusterIPs")
         let texts = several.isEmpty ? [single].compactMap { $0 } : several
         if let single, let first = several.first, single != first {
-            spec.report("clusterIP", "spec.clusterIP is \(single), but the first of spec.clusterIPs is \(first)")
+            spec.report(
+                "clusterIP", "spec.clusterIP is \(single), but the first of spec.clusterIPs is \(first)",
+                remedy: "Make them the same, or leave one of them out.")
         }
         return texts.enumerated().compactMap { index, text in
             guard !text.isEmpty, text != "None" else { return nil }
@@ -86,7 +88,7 @@ extension Resource.Service {
         let families = spec.strings("ipFamilies")
         _ = spec.string("ipFamilyPolicy")
         for (index, family) in families.enumerated() where family != "IPv4" && family != "IPv6" {
-            spec.report("ipFamilies[\(index)]", "\"\(family)\" is not one of IPv4, IPv6")
+            spec.report("ipFamilies[\(index)]", "\"\(family)\" is not one of IPv4, IPv6", remedy: "Write IPv4 or IPv6.")
         }
         switch (families.contains("IPv4"), families.contains("IPv6")) {
         case (true, true): return .dual
@@ -123,7 +125,8 @@ extension Resource.Service {
     private static func checkPorts(_ ports: [Port], _ spec: Fields) {
         var seen: Set<UInt16> = []
         for (index, port) in ports.enumerated() where !seen.insert(port.port).inserted && port.port != 0 {
-            spec.report("ports[\(index)]", "the port \(port.port) is there twice", severity: .warning)
+            spec.report(
+                "ports[\(index)]", "the port \(port.port) is there twice", remedy: "Remove one of them.", severity: .warning)
         }
     }
 }
@@ -132,17 +135,20 @@ extension Resource.Service.Port {
     init(_ fields: Fields) {
         name = fields.string("name") ?? ""
         if !fields.has("port") {
-            fields.report("port", "`\(fields.path(of: "port"))` is missing", code: DocumentCode.missingField)
+            fields.report("port", "`\(fields.path(of: "port"))` is missing", remedy: "Add it.", code: DocumentCode.missingField)
         }
         let number = fields.integer("port", in: UInt16(1)...UInt16.max) ?? 0
         port = number
         (targetPort, targetName) = Self.target(fields)
         let transport = fields.string("protocol") ?? "TCP"
         if !["TCP", "UDP", "SCTP"].contains(transport) {
-            fields.report("protocol", "\(fields.path(of: "protocol")) is \"\(transport)\", not one of TCP, UDP, SCTP")
+            fields.report(
+                "protocol", "\(fields.path(of: "protocol")) is \"\(transport)\", not one of TCP, UDP, SCTP",
+                remedy: "Write TCP, or leave the field out.")
         } else if transport != "TCP" {
             fields.report(
-                "protocol", "port \(number) is \(transport): only TCP is carried", severity: .info, code: DocumentCode.unusedField
+                "protocol", "port \(number) is \(transport): only TCP is carried",
+                remedy: "Nothing need be done: the port is passed over.", severity: .info, code: DocumentCode.unusedField
             )
         }
         let application = fields.string("appProtocol")
@@ -155,7 +161,11 @@ extension Resource.Service.Port {
     private static func target(_ fields: Fields) -> (UInt16, String) {
         guard let value = fields.value("targetPort") else { return (0, "") }
         if let name = value.stringValue {
-            if name.isEmpty { fields.report("targetPort", "\(fields.path(of: "targetPort")) is empty") }
+            if name.isEmpty {
+                fields.report(
+                    "targetPort", "\(fields.path(of: "targetPort")) is empty",
+                    remedy: "Write a port number or the name of a port, or leave the field out.")
+            }
             return (0, name)
         }
         return (fields.integer("targetPort", in: UInt16(1)...UInt16.max) ?? 0, "")

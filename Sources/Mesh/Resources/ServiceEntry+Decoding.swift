@@ -72,32 +72,43 @@ extension Resource.ServiceEntry {
     /// The hosts that a host can serve: wildcards only make sense to a proxy that reads hostnames.
     private static func hosts(_ spec: Fields) -> [String] {
         let hosts = spec.strings("hosts")
-        if hosts.isEmpty { spec.report("hosts", "`spec.hosts` is missing", code: DocumentCode.missingField) }
+        if hosts.isEmpty {
+            spec.report(
+                "hosts", "`spec.hosts` is missing", remedy: "Add a list with a hostname, like db.example.org.",
+                code: DocumentCode.missingField)
+        }
         return hosts.enumerated().compactMap { index, host in
             if host.hasPrefix("*") {
                 spec.report(
                     "hosts[\(index)]", "the wildcard host \(host) has no effect: connections show addresses, not names",
+                    remedy: "List the hosts one by one.",
                     severity: .warning,
                     code: DocumentCode.unusedField)
                 return nil
             }
-            if !ResourceName.isHostname(host) { spec.report("hosts[\(index)]", "\"\(host)\" is no hostname") }
+            if !ResourceName.isHostname(host) {
+                spec.report("hosts[\(index)]", "\"\(host)\" is no hostname", remedy: "Write one like db.example.org.")
+            }
             return host
         }
     }
 
     private func check(_ spec: Fields) {
         if selector != nil, !endpoints.isEmpty {
-            spec.report("endpoints", "a ServiceEntry has either endpoints or a workloadSelector, not both")
+            spec.report(
+                "endpoints", "a ServiceEntry has either endpoints or a workloadSelector, not both", remedy: "Remove one of them.")
         }
         if resolution == .dynamicDNS {
-            spec.report("resolution", "DYNAMIC_DNS needs a proxy that reads hostnames", code: MeshCode.needsWaypoint)
+            spec.report(
+                "resolution", "DYNAMIC_DNS needs a proxy that reads hostnames",
+                remedy: "Write `resolution: STATIC` and endpoints with addresses.", code: MeshCode.needsWaypoint)
         }
         if resolution == .none, !endpoints.isEmpty {
             spec.report("endpoints", "with resolution NONE endpoints mean nothing", remedy: "Write `resolution: STATIC`.")
         }
         if resolution == .static, let name = endpoints.first(where: { $0.ip == nil })?.address, !name.isEmpty {
-            spec.report("endpoints", "with resolution STATIC the address \(name) must be an IP address")
+            spec.report(
+                "endpoints", "with resolution STATIC the address \(name) must be an IP address", remedy: "Write its address.")
         }
         if resolution == .dns || resolution == .dnsRoundRobin {
             spec.report(
@@ -107,7 +118,9 @@ extension Resource.ServiceEntry {
         }
         var seen: Set<String> = []
         for (index, endpoint) in endpoints.enumerated() where !seen.insert(endpoint.address).inserted {
-            spec.report("endpoints[\(index)]", "the address \(endpoint.address) is there twice", code: MeshCode.sharedAddress)
+            spec.report(
+                "endpoints[\(index)]", "the address \(endpoint.address) is there twice", remedy: "Remove one of them.",
+                code: MeshCode.sharedAddress)
         }
     }
 }
@@ -116,7 +129,8 @@ extension Resource.ServiceEntry.Port {
     init(_ fields: Fields) {
         name = fields.requiredString("name")
         if !fields.has("number") {
-            fields.report("number", "`\(fields.path(of: "number"))` is missing", code: DocumentCode.missingField)
+            fields.report(
+                "number", "`\(fields.path(of: "number"))` is missing", remedy: "Add it.", code: DocumentCode.missingField)
         }
         number = fields.integer("number", in: UInt16(1)...UInt16.max) ?? 0
         targetPort = fields.integer("targetPort", in: UInt16(1)...UInt16.max) ?? 0
@@ -125,7 +139,8 @@ extension Resource.ServiceEntry.Port {
         if !known.contains(word.uppercased()) {
             fields.report(
                 "protocol",
-                "\(fields.path(of: "protocol")) is \"\(word)\", not one of \(known.dropFirst().joined(separator: ", "))")
+                "\(fields.path(of: "protocol")) is \"\(word)\", not one of \(known.dropFirst().joined(separator: ", "))",
+                remedy: "Write one of these, or leave the field out for TCP.")
         }
         appProtocol = .named(word)
         fields.finish()

@@ -26,7 +26,7 @@ struct SetChecks {
 
     private mutating func report(
         _ severity: Severity, _ code: String, _ resource: Resource.Metadata, field: String = "", _ message: String,
-        remedy: String = ""
+        remedy: String
     ) {
         findings.append(
             Finding(
@@ -81,7 +81,7 @@ struct SetChecks {
             if entry.labels[WellKnown.tunnel] == "http" {
                 report(
                     .warning, MeshCode.capture, entry.metadata, field: "metadata.labels[\(WellKnown.tunnel)]",
-                    "it is captured, so the label \(WellKnown.tunnel) has no effect")
+                    "it is captured, so the label \(WellKnown.tunnel) has no effect", remedy: "Remove it.")
             }
             let key = "\(entry.node ?? "")/\(namespace)"
             if let other = holders[key] {

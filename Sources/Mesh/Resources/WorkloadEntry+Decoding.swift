@@ -54,13 +54,17 @@ extension Resource.EndpointSpec {
 
     private func check(_ spec: Fields) {
         if !serviceAccount.isEmpty, !ResourceName.isSubdomain(serviceAccount) {
-            spec.report("serviceAccount", "\"\(serviceAccount)\" is no name of a service account")
+            spec.report(
+                "serviceAccount", "\"\(serviceAccount)\" is no name of a service account",
+                remedy: "Write lower-case letters, digits, `-` and `.`, as in Kubernetes.")
         }
         guard !address.isEmpty, ip == nil else { return }
         if address.hasPrefix("unix:") {
             spec.report("address", "Unix sockets cannot be reached from other workloads", remedy: "Write an IP address.")
         } else if !ResourceName.isHostname(address) {
-            spec.report("address", "\"\(address)\" is neither an IP address nor a hostname")
+            spec.report(
+                "address", "\"\(address)\" is neither an IP address nor a hostname",
+                remedy: "Write an IP address, like 10.0.0.5 or 2001:db8::5.")
         }
     }
 }
@@ -109,7 +113,9 @@ extension Resource.WorkloadEntry {
 
     private func check(_ annotations: Fields, _ spec: Fields) {
         if let node, !ResourceName.isSubdomain(node) {
-            annotations.report(WellKnown.node, "\"\(node)\" is no name of a host", code: MeshCode.capture)
+            annotations.report(
+                WellKnown.node, "\"\(node)\" is no name of a host", remedy: "Write what `node` says in that host's warrend.yaml.",
+                code: MeshCode.capture)
         }
         if let networkNamespace, !ResourceName.isNetworkNamespace(networkNamespace) {
             annotations.report(
@@ -123,7 +129,8 @@ extension Resource.WorkloadEntry {
         }
         if node != nil, endpoint.ip == nil, !endpoint.address.isEmpty {
             spec.report(
-                "address", "a workload on a host of the mesh needs an IP address, not a hostname", code: MeshCode.capture)
+                "address", "a workload on a host of the mesh needs an IP address, not a hostname",
+                remedy: "Write the address that it has inside its network namespace.", code: MeshCode.capture)
         }
     }
 }
