@@ -72,9 +72,4 @@ package struct Capture: Sendable {
         }
         try put(namespace, &record, options)
     }
-
-    /// Tells when something in the namespace changed, so that `verify` is worth its while.
-    package func watch(_ namespace: borrowing NetworkNamespace) throws(CaptureFailure) -> NetlinkWatch {
-        try inside(namespace) { () throws(Errno) in try NetlinkWatch() }
-    }
 }

@@ -119,31 +119,6 @@ import Testing
             #expect(try filter.rulesGeneration() == before)
         }
     }
-
-    @Test func `the watch tells of a change, once`() throws {
-        try Self.inNamespace { route in
-            let watch = try NetlinkWatch()
-            #expect(try !watch.drain())
-            try route.add(RoutingRule(family: .v6, priority: 5, action: .pass))
-            #expect(try watch.drain())
-            #expect(try !watch.drain())
-            try route.setLoopback(up: true)
-            #expect(try watch.drain())
-        }
-    }
-
-    @Test func `a watch that nobody reads says that something happened, and fails nothing`() throws {
-        try Self.inNamespace { route in
-            let watch = try NetlinkWatch()
-            let rule = RoutingRule(family: .v4, priority: 5, action: .pass)
-            for _ in 0..<2000 {
-                try route.add(rule)
-                try route.remove(rule)
-            }
-            #expect(try watch.drain())
-            #expect(try !watch.drain())
-        }
-    }
 }
 
 /// A child in a network namespace of its own, which ends when this object goes.
