@@ -32,20 +32,20 @@ enum Assembly {
         let inbox = try Mailbox<NodeMessage>()
         let count = configuration.loopCount(processors: Limits.processors)
         var mailboxes: [Mailbox<WorkerMessage>] = []
+        for _ in 0..<count { mailboxes.append(try Mailbox<WorkerMessage>()) }
+        let fleet = WorkerFleet(mailboxes)
         var threads: [Thread] = []
         for number in 0..<count {
-            let mailbox = try Mailbox<WorkerMessage>()
             let settings = WorkerSettings(configuration, workers: count, descriptors: descriptors)
             let workerLog = logWriter.makeLog(.outbound)
             threads.append(
                 try Thread(name: "loop-\(number)") {
                     do throws(Errno) {
-                        try Worker(number: number, settings: settings, log: workerLog, mailbox: mailbox, node: inbox).run()
+                        try Worker(number: number, settings: settings, log: workerLog, fleet: fleet, node: inbox).run()
                     } catch {
                         bug("loop \(number) can't be made: \(error)")
                     }
                 })
-            mailboxes.append(mailbox)
         }
         let node = try Node(
             configuration: configuration, authority: authority, log: log, logWriter: logWriter, loop: loop, inbox: inbox,

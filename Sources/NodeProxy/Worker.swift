@@ -21,7 +21,7 @@ final class Worker {
     let metrics: MetricShard
     let pipes: PipePool
     let windows: WindowBudget
-    let mailbox: Mailbox<WorkerMessage>
+    private let fleet: WorkerFleet
     let node: Mailbox<NodeMessage>
     private let home: NetworkNamespace
 
@@ -32,20 +32,24 @@ final class Worker {
     private(set) lazy var pool = TunnelPool(settings: settings.tunnel, dialer: self)
     private var isShuttingDown = false
     private var descriptorsInUse = 0
+    var mailbox: Mailbox<WorkerMessage> { fleet.mailbox(of: number) }
     /// TLS handshakes under way that peers began, and tunnels that they have here.
     var handshakes = 0
     var inboundTunnels = 0 {
-        didSet { if inboundTunnels == 0 { tellIfIdle() } }
+        didSet {
+            fleet.carries(inboundTunnels, .tunnels, worker: number)
+            if inboundTunnels == 0 { tellIfIdle() }
+        }
     }
     var random = SystemRandomNumberGenerator()
 
     init(
-        number: Int, settings: WorkerSettings, log: Log, mailbox: Mailbox<WorkerMessage>, node: Mailbox<NodeMessage>
+        number: Int, settings: WorkerSettings, log: Log, fleet: WorkerFleet, node: Mailbox<NodeMessage>
     ) throws(Errno) {
         self.number = number
         self.settings = settings
         self.log = log
-        self.mailbox = mailbox
+        self.fleet = fleet
         self.node = node
         loop = try Loop()
         home = try NetworkNamespace.current()
@@ -66,6 +70,7 @@ final class Worker {
         case .drain(let uid, let retiring): drain(uid, retiring: retiring)
         case .resume(let uid): workloads[uid]?.isDraining = false
         case .remove(let uid, let failure): remove(uid, failure)
+        case .passed(let connection): passed(connection)
         case .probes(let listeners): watch(listeners)
         case .census: node.send(.census(worker: number, open: workloads.mapValues(\.open)))
         case .metrics:
@@ -168,6 +173,21 @@ extension Worker {
 // MARK: - Connections
 
 extension Worker {
+    /// A fresh connection at one of the workload's listeners: for this loop, or for one that has less to do. After that it never moves.
+    func arrived(_ accepted: consuming Accepted, at port: WorkloadListener.Port, for workload: WorkerWorkload) {
+        if let other = fleet.lessBusy(than: number, port == .hbone ? .tunnels : .connections) {
+            other.send(.passed(PassedConnection(accepted, at: port, uid: workload.shared.uid)))
+        } else {
+            self.accepted(accepted, at: port, for: workload)
+        }
+    }
+
+    private func passed(_ connection: PassedConnection) {
+        // Its workload may be gone by now: nobody takes it then.
+        guard !isShuttingDown, let workload = workloads[connection.uid], let accepted = connection.take() else { return }
+        self.accepted(accepted, at: connection.port, for: workload)
+    }
+
     /// A connection for one of the workload's listeners.
     func accepted(_ accepted: consuming Accepted, at port: WorkloadListener.Port, for workload: WorkerWorkload) {
         let peer = accepted.peer
@@ -245,13 +265,16 @@ extension Worker {
     func register(_ connection: any ProxiedConnection, path: TrafficPath) -> Token {
         connection.workload.open += 1
         descriptorsInUse += connection.descriptors
-        return connections.insert(connection)
+        let token = connections.insert(connection)
+        fleet.carries(connections.count, .connections, worker: number)
+        return token
     }
 
     func unregister(_ token: Token) {
         if let connection = connections.remove(token) {
             connection.workload.open -= 1
             descriptorsInUse -= connection.descriptors
+            fleet.carries(connections.count, .connections, worker: number)
         }
         tellIfIdle()
     }

@@ -22,6 +22,8 @@ enum WorkerMessage: Sendable {
     case resume(uid: String)
     /// The workload is gone: everything of it ends with this failure, and its listeners are let go.
     case remove(uid: String, ConnectionFailure)
+    /// A connection that another worker accepted and this one has more time for.
+    case passed(PassedConnection)
     /// Watch the probes' listeners.
     case probes(ProbeListeners)
     /// How many connections are open, by workload.

@@ -49,7 +49,7 @@ final class WorkloadListener: EventSource, TimerTarget {
         for _ in 0..<Self.batch {
             do throws(Errno) {
                 guard let accepted = try accept() else { return }
-                worker.accepted(accepted, at: port, for: workload)
+                worker.arrived(accepted, at: port, for: workload)
             } catch {
                 guard error.isExhaustion else { continue }
                 pause(error)

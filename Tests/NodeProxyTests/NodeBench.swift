@@ -45,7 +45,7 @@ final class NodeBench {
         try writer.start()
         let node = try Mailbox<NodeMessage>()
         let worker = try Worker(
-            number: 0, settings: settings, log: writer.makeLog(.daemon), mailbox: Mailbox<WorkerMessage>(), node: node)
+            number: 0, settings: settings, log: writer.makeLog(.daemon), fleet: WorkerFleet([Mailbox()]), node: node)
         self.worker = worker
         let listener = try Socket.listen(SocketAddress(Self.address, 0), backlog: 64)
         let bound = listener.localAddress()
