@@ -104,6 +104,6 @@ let package = Package(
         tests("Operator", "Operator", "Daemon", "Mesh", "Documents", "Kernel", "Bytes", "Support"),
         tests("FuzzReplay", "FuzzHarnesses", "Support", "Kernel"),
         tests("HouseRules", "Support", "Kernel"),
-        tests("Host", "Support", "Kernel", "Documents", "Bytes"),
+        tests("Host", "Support", "Kernel", "Documents", "Bytes", resources: ["Peers"]),
     ]
 )

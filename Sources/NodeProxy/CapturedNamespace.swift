@@ -12,11 +12,12 @@ enum CapturedNamespace {
     private static let backlog: CInt = 4096
 
     /// Namespace, certificate and listeners. Nothing is redirected yet.
+    /// - Parameter taken: the namespaces of other workloads, which may have further names.
     static func prepare(
-        _ plan: EnrolmentPlan, authority: Authority?, stateDirectory: String
+        _ plan: EnrolmentPlan, taken: [NamespaceIdentity: String], authority: Authority?
     ) -> Result<PreparedWorkload, CaptureRefusal> {
         do throws(CaptureRefusal) {
-            let namespace = try open(plan)
+            let namespace = try open(plan, taken: taken)
             let credential = try credential(plan, authority)
             let place = try listen(in: namespace)
             return .success(PreparedWorkload(workload: EnrolledWorkload(plan, at: place), credential: credential))
@@ -30,7 +31,7 @@ enum CapturedNamespace {
         _ plan: EnrolmentPlan, at place: WorkloadPlace, authority: Authority?, stateDirectory: String
     ) -> Result<PreparedWorkload, CaptureRefusal> {
         do throws(CaptureRefusal) {
-            let namespace = try open(plan)
+            let namespace = try open(plan, taken: [:])
             guard namespace.identity == place.namespace.identity else {
                 throw CaptureRefusal("/run/netns/\(plan.namespaceName) means another namespace now")
             }
@@ -99,15 +100,16 @@ enum CapturedNamespace {
         }
     }
 
-    /// I04: a name below /run/netns, no link, not the host's own namespace, and the workload's addresses are in it.
-    private static func open(_ plan: EnrolmentPlan) throws(CaptureRefusal) -> NetworkNamespace {
+    /// I04: a name below /run/netns, no link, not the host's own namespace nor another workload's, and the workload's addresses are in it.
+    private static func open(_ plan: EnrolmentPlan, taken: [NamespaceIdentity: String]) throws(CaptureRefusal) -> NetworkNamespace
+    {
         guard !plan.addresses.isEmpty else { throw CaptureRefusal("\(plan.name) has no IP address") }
         let check: EnrolmentCheck
         do throws(Errno) { check = try EnrolmentCheck() } catch {
             throw CaptureRefusal("this host's own network namespace can't be seen: \(error)")
         }
         do throws(EnrolmentCheck.Refusal) {
-            return try check.open(plan.namespaceName, addresses: plan.addresses, taken: [:])
+            return try check.open(plan.namespaceName, addresses: plan.addresses, taken: taken)
         } catch { throw CaptureRefusal("\(error). \(error.remedy)") }
     }
 

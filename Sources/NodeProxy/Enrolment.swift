@@ -126,9 +126,13 @@ final class Enrolment {
             }
             return
         }
-        let (authority, stateDirectory, number) = (node.authority, node.captureDirectory, enrollee.number)
-        node.errand {
-            CapturedNamespace.prepare(plan, authority: authority, stateDirectory: stateDirectory)
+        let (authority, number) = (node.authority, enrollee.number)
+        var taken: [NamespaceIdentity: String] = [:]
+        for other in enrollees.values where other !== enrollee {
+            if let place = other.workload?.place { taken[place.namespace.identity] = other.plan.name }
+        }
+        node.errand { [taken] in
+            CapturedNamespace.prepare(plan, taken: taken, authority: authority)
         } then: { node, result in
             node.enrolment.prepared(plan, number, result)
         }

@@ -49,7 +49,7 @@ final class InboundConnection: ProxiedConnection {
         self.client = consume client
         registration = worker.register(self, path: .plain)
         open()
-        if let denial = verdict() {
+        if let denial = verdict(isFirst: true) {
             finish(denial)
             return
         }
@@ -67,7 +67,7 @@ final class InboundConnection: ProxiedConnection {
             service: service.map { snapshot[$0] }, security: .unknown)
     }
 
-    private func verdict() -> ConnectionFailure? {
+    private func verdict(isFirst: Bool) -> ConnectionFailure? {
         if isProbe { return nil }
         guard let id = worker.snapshot.workload(uid: workload.shared.uid) else {
             return ConnectionFailure(.shutdown, "the workload left the mesh")
@@ -76,7 +76,7 @@ final class InboundConnection: ProxiedConnection {
             source: nil, sourceAddress: record.source.ip, destinationAddress: target.ip, destinationPort: target.port)
         let verdict = worker.snapshot.authorize(request, destination: id)
         record.verdict = verdict
-        return worker.note(verdict)
+        return worker.note(verdict, isFirst: isFirst)
     }
 
     private func dial() {
@@ -107,7 +107,7 @@ final class InboundConnection: ProxiedConnection {
     func judge() {
         // A workload that left the mesh drains; its capture's end cuts what is left then.
         guard worker.snapshot.workload(uid: workload.shared.uid) != nil else { return }
-        if let denial = verdict() { cut(denial) }
+        if let denial = verdict(isFirst: false) { cut(denial) }
     }
 
     func cut(_ failure: ConnectionFailure) {

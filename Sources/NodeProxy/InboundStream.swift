@@ -73,7 +73,7 @@ final class InboundStream: ProxiedConnection {
             if let limit {
                 worker.metrics.refused(limit)
                 refuse(HBONE.Status.unavailable, ConnectionFailure(.limit, "\(limit.word) is at its limit"))
-            } else if let denial = verdict(target) {
+            } else if let denial = verdict(target, isFirst: true) {
                 refuse(HBONE.Status.denied, denial)
             } else {
                 dial(target)
@@ -95,7 +95,7 @@ final class InboundStream: ProxiedConnection {
             service: service.map { snapshot[$0] }, security: .mutualTLS)
     }
 
-    private func verdict(_ target: SocketAddress) -> ConnectionFailure? {
+    private func verdict(_ target: SocketAddress, isFirst: Bool) -> ConnectionFailure? {
         guard let id = worker.snapshot.workload(uid: workload.shared.uid) else {
             return ConnectionFailure(.shutdown, "the workload left the mesh")
         }
@@ -104,7 +104,7 @@ final class InboundStream: ProxiedConnection {
             destinationPort: target.port)
         let verdict = worker.snapshot.authorize(request, destination: id)
         record.verdict = verdict
-        return worker.note(verdict)
+        return worker.note(verdict, isFirst: isFirst)
     }
 
     private func dial(_ target: SocketAddress) {
@@ -143,7 +143,7 @@ final class InboundStream: ProxiedConnection {
     func judge() {
         // A workload that left the mesh drains; its capture's end cuts what is left then.
         guard let target, worker.snapshot.workload(uid: workload.shared.uid) != nil else { return }
-        if let denial = verdict(target) { cut(denial) }
+        if let denial = verdict(target, isFirst: false) { cut(denial) }
     }
 
     func cut(_ failure: ConnectionFailure) {

@@ -26,7 +26,7 @@ extension OutboundConnection {
             guard record.path == .sameHost, let local = attempt.local, let address = attempt.destination,
                 let id = worker.snapshot.workload(uid: local.shared.uid)
             else { return }
-            if let denial = judgeArrival(id, address) { cut(denial) }
+            if let denial = judgeArrival(id, address, isFirst: false) { cut(denial) }
         case .routing, .asking, .streaming, .over: break
         }
     }

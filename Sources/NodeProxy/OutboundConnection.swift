@@ -210,7 +210,7 @@ final class OutboundConnection: ProxiedConnection {
         arrival.destinationIdentity = local.shared.identity
         arrival.open(on: worker, source: source, destination: attempt.workload, service: attempt.service, security: .mutualTLS)
         self.arrival = arrival
-        if let denial = judgeArrival(id, address) {
+        if let denial = judgeArrival(id, address, isFirst: true) {
             finish(denial)
             return
         }
@@ -222,14 +222,14 @@ final class OutboundConnection: ProxiedConnection {
         }
     }
 
-    func judgeArrival(_ id: WorkloadID, _ address: SocketAddress) -> ConnectionFailure? {
+    func judgeArrival(_ id: WorkloadID, _ address: SocketAddress, isFirst: Bool) -> ConnectionFailure? {
         let request = AuthorizationRequest(
             source: workload.shared.identity, sourceAddress: record.source.ip, destinationAddress: address.ip,
             destinationPort: address.port)
         let verdict = worker.snapshot.authorize(request, destination: id)
         arrival?.verdict = verdict
         record.verdict = verdict
-        return worker.note(verdict)
+        return worker.note(verdict, isFirst: isFirst)
     }
 
     func dial(_ socket: consuming Descriptor, _ address: SocketAddress) {

@@ -69,6 +69,8 @@ struct Record {
         guard let series else { return }
         let (received, sent) = (tally.received &- counted.received, tally.sent &- counted.sent)
         worker.metrics.add(received: Int(clamping: received), sent: Int(clamping: sent), to: series)
+        // Within a host two records tell of the same bytes.
+        if direction == .outbound || path != .sameHost { worker.metrics.spliced(Int(clamping: tally.spliced &- counted.spliced)) }
         counted = tally
     }
 

@@ -9,9 +9,9 @@ internal import Tunnel
 
 /// What several kinds of connections say alike.
 extension Worker {
-    /// Counts a decision; a denial as the failure that ends the connection.
-    func note(_ verdict: Verdict) -> ConnectionFailure? {
-        metrics.decided(verdict.isAllowed ? .allowed : .denied, policy: verdict.policy)
+    /// Counts a decision; a denial as the failure that ends the connection. One that only stands after a change of the mesh isn't another.
+    func note(_ verdict: Verdict, isFirst: Bool) -> ConnectionFailure? {
+        if isFirst || !verdict.isAllowed { metrics.decided(verdict.isAllowed ? .allowed : .denied, policy: verdict.policy) }
         guard case .denied(let denial) = verdict else { return nil }
         return ConnectionFailure(.denied, denial.reason, policy: verdict.policy ?? denial.policies)
     }

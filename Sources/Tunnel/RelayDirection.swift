@@ -25,6 +25,8 @@ struct RelayDirection: ~Copyable {
 
     /// Bytes taken from the source.
     private(set) var moved: UInt64 = 0
+    /// How many of them the kernel moved by itself.
+    private(set) var spliced: UInt64 = 0
     /// The source sent its end.
     private(set) var sourceEnded = false
     /// The target was told so, after everything before.
@@ -109,6 +111,7 @@ struct RelayDirection: ~Copyable {
             return 0
         case .moved(let count):
             pipe.held += count
+            spliced &+= UInt64(count)
             account(count, now: now)
             try drain(pipe, to: target)
             return count

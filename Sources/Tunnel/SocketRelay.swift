@@ -45,6 +45,7 @@ package final class SocketRelay {
         var tally = Tally()
         tally.received = toServer.moved
         tally.sent = toClient.moved
+        tally.spliced = toServer.spliced &+ toClient.spliced
         return tally
     }
 

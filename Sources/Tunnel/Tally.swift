@@ -5,6 +5,8 @@
 package struct Tally: Hashable, Sendable {
     package var received: UInt64 = 0
     package var sent: UInt64 = 0
+    /// Of both together, what the kernel moved by itself.
+    package var spliced: UInt64 = 0
 
     package init() {}
 }

@@ -50,6 +50,7 @@ extension HostTests {
             case missing = "a namespace that isn't there"
             case foreignAddress = "an address that isn't local there"
             case twoInOne = "two workloads in one namespace"
+            case secondName = "another workload's namespace under a second name"
             case path = "a path instead of a name"
             case link = "a link to another namespace"
 
@@ -75,6 +76,11 @@ extension HostTests {
                 annotations["warren.dev/network-namespace"] = "server"
                 addresses = [server.address6]
                 mesh.mesh.workload(server, addresses: [server.address])
+            case .secondName:
+                try host.sh("touch /run/netns/second; mount --bind /run/netns/server /run/netns/second")
+                annotations["warren.dev/network-namespace"] = "second"
+                addresses = [server.address6]
+                mesh.mesh.workload(server, addresses: [server.address])
             case .path: annotations["warren.dev/network-namespace"] = "../netns/odd"
             case .link:
                 try host.sh("ln -s /run/netns/server /run/netns/linked")
@@ -90,6 +96,10 @@ extension HostTests {
                 let entries = try mesh.nodes[0].list("workloads").filter { $0["captureState"] == "refused" }
                 return status["meshRefused"] != nil
                     || entries.contains { ["odd", "server"].contains($0["name"] ?? "") && $0["captureReason"] != nil }
+            }
+            if wrong == .secondName {
+                let reasons = try mesh.nodes[0].list("workloads").compactMap { $0["captureReason"] ?? nil }
+                #expect(reasons.contains { $0.contains("belongs to workload default/server") }, "\(reasons)")
             }
             #expect(try host.networkState() == state, "the host's own namespace was touched")
             #expect(try host.run(["curl", "-fsS", "-m2", "http://127.0.0.1:\(LabConfig.readinessPort)/healthz/ready"]).succeeded)
