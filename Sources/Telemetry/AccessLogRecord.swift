@@ -60,8 +60,8 @@ package struct AccessLogRecord: Sendable {
 
 extension AccessLogRecord {
     /// Lends the fields that are known, in ztunnel's order.
-    func forEachField(_ body: (StaticString, LogField.Value) -> Void) {
-        func text(_ name: StaticString, _ value: String?) { if let value { body(name, .text(value)) } }
+    func forEachField(_ body: (String, LogField.Value) -> Void) {
+        func text(_ name: String, _ value: String?) { if let value { body(name, .text(value)) } }
         text("src.addr", source.description)
         text("src.workload", sourceWorkload)
         text("src.namespace", sourceNamespace)

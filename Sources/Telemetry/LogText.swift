@@ -31,7 +31,7 @@ struct LogText {
         switch record {
         case .line(let line):
             begin(line.time, line.level, line.scope, line.message)
-            for field in line.fields { write(field.name, field.value) }
+            for field in line.fields { write("\(field.name)", field.value) }
         case .access(let record):
             begin(record.time, record.level, .access, record.message)
             record.forEachField { write($0, $1) }
@@ -60,10 +60,16 @@ struct LogText {
     }
 
     /// ` name="value"` or `,"name":"value"`.
-    private mutating func write(_ name: StaticString, _ value: LogField.Value) {
+    private mutating func write(_ name: String, _ value: LogField.Value) {
         switch format {
-        case .text: bytes += " \(name)=".utf8
-        case .json: bytes += ",\"\(name)\":".utf8
+        case .text:
+            bytes.append(UInt8(ascii: " "))
+            bytes += name.utf8
+            bytes.append(UInt8(ascii: "="))
+        case .json:
+            bytes += ",\"".utf8
+            bytes += name.utf8
+            bytes += "\":".utf8
         }
         switch value {
         case .number(let number): bytes += String(number).utf8
