@@ -82,6 +82,17 @@ extension Descriptor {
         throw failure
     }
 
+    /// Connects to a socket of the same namespace: the whole handshake takes place while the kernel sends the SYN, but it only says so when it is
+    /// asked again. True and false as for `connect`.
+    package borrowing func connectNearby(to address: SocketAddress) throws(Errno) -> Bool {
+        if try connect(to: address) { return true }
+        do throws(Errno) { return try connect(to: address) } catch {
+            // A full queue, or a firewall that drops: it goes on.
+            if error.number == EALREADY { return false }
+            throw error
+        }
+    }
+
     /// The error that waits on the socket; nil if none.
     package borrowing func takeError() -> Errno? {
         var value: CInt = 0

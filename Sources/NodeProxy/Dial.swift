@@ -26,10 +26,11 @@ final class Dial: EventSource, TimerTarget {
     }
 
     /// Connects. The waiter may be told before this returns.
-    func start(to address: SocketAddress, within limit: Interval) {
+    /// - Parameter nearby: the target is in the socket's own namespace.
+    func start(to address: SocketAddress, within limit: Interval, nearby: Bool = false) {
         guard let number = socket?.number else { return }
         do throws(Errno) {
-            if try socket?.connect(to: address) == true {
+            if try (nearby ? socket?.connectNearby(to: address) : socket?.connect(to: address)) == true {
                 finish(nil)
                 return
             }

@@ -84,7 +84,7 @@ final class InboundConnection: ProxiedConnection {
             let socket = try worker.returningSocket(workload.shared, from: record.source.ip, to: target.ip)
             let dial = Dial(worker.loop, socket, waiter: self)
             state = .dialling(dial)
-            dial.start(to: target, within: worker.settings.connectTimeout)
+            dial.start(to: target, within: worker.settings.connectTimeout, nearby: true)
         } catch {
             dialFailed(.some(error))
         }

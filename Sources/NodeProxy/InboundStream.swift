@@ -116,7 +116,7 @@ final class InboundStream: ProxiedConnection {
             let socket = try worker.returningSocket(workload.shared, from: tunnel.remote.ip, to: target.ip)
             let dial = Dial(worker.loop, socket, waiter: self)
             state = .dialling(dial)
-            dial.start(to: target, within: worker.settings.connectTimeout)
+            dial.start(to: target, within: worker.settings.connectTimeout, nearby: true)
         } catch {
             dialFailed(.some(error))
         }

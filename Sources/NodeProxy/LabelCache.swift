@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import HTTP
 internal import Mesh
 internal import Telemetry
 
-/// What metrics call workloads and services, worked out when first needed and dropped with the snapshot. Workloads are known by their object: the
+/// What metrics and headers call workloads and services, worked out when first needed and dropped with the snapshot. Workloads are known by their object: the
 /// places of a snapshot mean something else in the next. Owned by one worker.
 final class LabelCache {
     private var peers: [ObjectIdentifier: (MeshWorkload, PeerLabels)] = [:]
+    private var baggages: [ObjectIdentifier: (MeshWorkload, String)] = [:]
     private var services: [ObjectIdentifier: (MeshService, ServiceLabels)] = [:]
 
     func peer(_ source: MeshWorkload?) -> PeerLabels {
@@ -28,6 +30,14 @@ final class LabelCache {
     func peer(_ identity: SPIFFEID?) -> PeerLabels {
         guard let identity else { return .unknown }
         return PeerLabels(namespace: identity.namespace, principal: identity.description)
+    }
+
+    /// The workload as the `baggage` header tells of it.
+    func baggage(_ source: MeshWorkload) -> String {
+        if let (_, text) = baggages[ObjectIdentifier(source)] { return text }
+        let text = Baggage(source.workload).description
+        baggages[ObjectIdentifier(source)] = (source, text)
+        return text
     }
 
     func service(_ source: MeshService?) -> ServiceLabels {

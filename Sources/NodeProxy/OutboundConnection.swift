@@ -163,7 +163,7 @@ final class OutboundConnection: ProxiedConnection {
 
     func head(for destination: SocketAddress) -> HTTP2RequestHead {
         var headers = HTTPHeaders()
-        if let source { headers.append("baggage", Baggage(source.workload).description) }
+        if let source { headers.append("baggage", worker.labels.baggage(source)) }
         let host = attempt.service?.service.hostname
         headers.append("forwarded", Forwarded(source: record.source, host: host).description)
         let trace = TraceContext.make(random: &worker.random)
@@ -235,7 +235,7 @@ final class OutboundConnection: ProxiedConnection {
     func dial(_ socket: consuming Descriptor, _ address: SocketAddress) {
         let dial = Dial(worker.loop, socket, waiter: self)
         state = .dialling(dial)
-        dial.start(to: address, within: worker.settings.connectTimeout)
+        dial.start(to: address, within: worker.settings.connectTimeout, nearby: record.path == .sameHost)
     }
 
     // MARK: - Failures and further attempts
