@@ -43,7 +43,7 @@ let package = Package(
         .library(name: "FuzzHarnesses", type: .static, targets: ["FuzzHarnesses"]),
     ],
     targets: [
-        // C headers and module maps. Shims hold no logic.
+        // C headers and module maps. Shims hold no logic, but for the crash report (docs/decisions/0011).
         .target(name: "CLinux"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
@@ -74,8 +74,8 @@ let package = Package(
             "Transport", "Daemon"),
         module("Operator", "Bytes", "Kernel", "TLS", "HTTP", "Documents", "Messages", "Mesh", "Daemon"),
 
-        program("warrend", "NodeProxy", "Capture", "Kernel"),
-        program("warren", "Operator", "Kernel"),
+        program("warrend", "NodeProxy", "Capture", "Daemon", "Kernel"),
+        program("warren", "Operator", "Daemon", "Kernel"),
 
         .target(
             name: "Support", dependencies: ["Bytes", "Kernel", "Documents"], path: "Tests/Support", swiftSettings: settings),

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -62,7 +63,11 @@ int clinux_is_namespace(int descriptor) {
 int clinux_thread_id(void) { return (int)syscall(SYS_gettid); }
 int clinux_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 int clinux_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
-int clinux_no_core(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+int clinux_no_core(void) {
+    const struct rlimit none = {0, 0};
+    // The first holds also where the kernel pipes cores to a program, which the limit doesn't keep it from.
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) | setrlimit(RLIMIT_CORE, &none);
+}
 
 int clinux_original_destination(int socket, int ipv6, struct sockaddr_storage *address, socklen_t *length) {
     *length = ipv6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);

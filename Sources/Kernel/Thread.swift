@@ -17,7 +17,9 @@ package final class Thread: Sendable {
                 guard let argument = unsafe argument else { return nil }
                 let start = unsafe Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
                 _ = unsafe clinux_set_thread_name(start.name)
+                let stack = AlternateStack()
                 start.body()
+                _ = consume stack
                 return nil
             }, start.toOpaque())
         guard failure == 0 else {

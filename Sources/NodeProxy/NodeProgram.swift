@@ -50,7 +50,6 @@ package enum NodeProgram {
 
     private static func serve(_ path: String) -> CInt {
         guard Limits.userID == 0 else { return fail("warrend needs to run as root: it enters network namespaces", 77) }
-        Limits.forbidCore()
         do throws(Errno) {
             let signals = try SignalDescriptor()
             guard let configuration = read(path) else { return ExitCode.configuration }

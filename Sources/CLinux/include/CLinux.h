@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Swift's importer doesn't see of Linux: functions behind _GNU_SOURCE, headers that the Glibc module lacks, and macros.
-// Plain calls and constants; no logic. Errors are -1 with errno, as everywhere in C.
+// Plain calls and constants; no logic but the crash report's. Errors are -1 with errno, as everywhere in C.
 #ifndef WARREN_CLINUX_H
 #define WARREN_CLINUX_H
 
@@ -45,6 +45,13 @@ int clinux_peer_credentials(int socket, int *pid, unsigned *uid, unsigned *gid);
 /// glibc's allocator: few arenas and fixed thresholds, so that memory returns to the system.
 void clinux_configure_allocator(void);
 void clinux_trim_allocator(void);
+
+/// From now on a fault of this program ends with a report on standard error. Once, before other threads exist. See CrashReport.c.
+int clinux_install_crash_report(const char *program, const char *version);
+/// A stack for signal handlers of the calling thread, so that a stack that overflowed can be reported; NULL if there is no memory.
+void *clinux_make_alternate_stack(void);
+/// On the thread that made it.
+void clinux_drop_alternate_stack(void *memory);
 
 extern const int clinux_ipv6_transparent;
 extern const int clinux_ip_transparent;
