@@ -8,6 +8,8 @@ package final class LabNode {
     package var config: LabConfig
     /// How many descriptors the daemon may open; nil leaves the limit of the tests.
     package var descriptors: Int?
+    /// A command that runs the daemon as its further arguments, as a service manager would: `setpriv …`.
+    package var wrapper: [String] = []
     /// The daemon, while one is started.
     package private(set) var daemon: LabProcess?
     /// What daemons before it logged, for tests that restart.
@@ -35,7 +37,7 @@ package final class LabNode {
     package func startUnready() throws {
         try host.write(LabConfig.path, config.text)
         let limit = descriptors.map { ["prlimit", "--nofile=\($0):\($0)"] } ?? []
-        daemon = try host.start(limit + [Programs.path("warrend"), "--config", LabConfig.path])
+        daemon = try host.start(limit + wrapper + [Programs.path("warrend"), "--config", LabConfig.path])
     }
 
     /// Ends the daemon with a signal and waits; its status.
