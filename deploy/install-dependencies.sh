@@ -6,6 +6,8 @@
 #
 #   deploy/install-dependencies.sh          everything
 #   deploy/install-dependencies.sh build    only what building needs
+#   deploy/install-dependencies.sh bench    everything, and what the benchmark needs besides
+#   deploy/install-dependencies.sh bench    everything, and the peers of Tests/Benchmarks
 set -euo pipefail
 
 # Each with its reason in docs/dependencies.md.
@@ -14,6 +16,8 @@ lab_packages=(
     iproute2 util-linux procps nftables conntrack tcpdump
     curl nginx-light iperf3 nghttp2-client nghttp2-proxy openssl python3 python3-h2 python3-cryptography
 )
+bench_packages=(wrk haproxy libnginx-mod-stream)
+bench_packages=(wrk haproxy libnginx-mod-stream)
 swift_at_least="6.3"
 
 say() { printf '%s\n' "$*"; }
@@ -55,7 +59,8 @@ allow_services() {
 main() {
     local wanted=("${build_packages[@]}") missing=() package root='' policy='' log
     [[ ${1:-all} == build ]] || wanted+=("${lab_packages[@]}")
-    [[ ${1:-all} =~ ^(all|build)$ ]] || fail "unknown argument '$1': all (default) or build"
+    [[ ${1:-all} != bench ]] || wanted+=("${bench_packages[@]}")
+    [[ ${1:-all} =~ ^(all|build|bench)$ ]] || fail "unknown argument '$1': all (default), build or bench"
 
     check_swift
     command -v dpkg-query >/dev/null ||

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts a run's table into docs/benchmarks.md, between its markers; the prose around them stays."""
+import os
+import platform
+import re
+import time
+
+import lab
+
+PAGE = f"{lab.HERE}/../../docs/benchmarks.md"
+
+
+def _version(argv, pattern):
+    found = re.search(pattern, lab.run(argv, check=False, stdin=None) or "")
+    return found.group(1) if found else "?"
+
+
+def _processor():
+    with open("/proc/cpuinfo") as file:
+        return re.search(r"model name\s*:\s*(.*)", file.read()).group(1)
+
+
+def about(run, stolen):
+    """One paragraph: what was measured, on what."""
+    return (
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}, {os.cpu_count()} processors ({_processor()}), Linux {platform.release().split('-')[0]}, "
+        f"nginx {_version(['sh', '-c', 'nginx -v 2>&1'], r'nginx/([0-9.]+)')}, HAProxy {_version(['haproxy', '-v'], r'version ([0-9.]+)')}, "
+        f"{_version(['openssl', 'version'], r'(OpenSSL [0-9.]+)')}; {run.congestion} on every socket. Medians of {run.rounds} rounds of {run.seconds} s, "
+        f"± half the distance between the least and the greatest; {stolen * 100:.1f} % of the processors were stolen by the hypervisor. "
+        "A ratio is Warren's figure by the peer's.")
+
+
+def write(results, run, stolen):
+    with open(PAGE) as file:
+        text = file.read()
+    begin, end = f"<!-- {run.congestion}: Tests/Benchmarks/run.sh --markdown writes this -->", f"<!-- end of {run.congestion} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise lab.Failure(f"docs/benchmarks.md has no place for {run.congestion}: it must hold the lines\n{begin}\n{end}")
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    with open(PAGE, "w") as file:
+        file.write(f"{before}{begin}\n\n{about(run, stolen)}\n\n{results.markdown()}\n\n{results.summary()}.\n\n{end}{after}")

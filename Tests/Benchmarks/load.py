@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loads: each runs one tool in the client's namespace and returns its figures, with the processor time that the proxies used meanwhile.
+
+Bandwidth in Gbit/s, latencies in microseconds, GB is 10^9 bytes.
+"""
+import json
+import re
+import subprocess
+import time
+
+import account
+import lab
+
+SCALE = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
+
+
+def _costs(system, near, work):
+    """What `work` returns, and how many seconds of processor time the proxies used for it."""
+    roots = system.proxies(near)
+    before = account.seconds(roots)
+    result = work()
+    return result, account.seconds(roots) - before
+
+
+def bulk(system, seconds, streams=1, reverse=False, near=False):
+    address, port = system.target("bulk", near)
+    argv = ["iperf3", "--client", address, "--port", str(port), "--time", str(seconds), "--parallel", str(streams), "--json"]
+
+    def work():
+        for attempt in range(3):
+            report = json.loads(system.client.run(argv + ["--reverse"] * reverse, timeout=seconds + 30, check=False) or "{}")
+            if "error" not in report and "end" in report:
+                return report["end"]["sum_received"]
+            # The server takes one client at a time, and needs a moment after the one before.
+            time.sleep(0.3)
+        raise lab.Failure(f"{system.name}: iperf3: {report.get('error', 'no report')}")
+
+    received, cpu = _costs(system, near, work)
+    figures = {"Gbit/s": received["bits_per_second"] / 1e9}
+    if system.proxies(near):
+        figures["CPU s/GB"] = cpu / (received["bytes"] / 1e9)
+    return figures
+
+
+def _latency(text, percent):
+    number, unit = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", text, re.MULTILINE).groups()
+    return float(number) * SCALE[unit]
+
+
+def requests(system, seconds, connections, near=False):
+    address, port = system.target("http", near)
+    argv = ["wrk", "--latency", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", f"http://{address}:{port}/"]
+    text, cpu = _costs(system, near, lambda: system.client.run(argv, timeout=seconds + 30))
+    if "Socket errors" in text or "Non-2xx" in text:
+        raise lab.Failure(f"{system.name}: not every request was answered: {text}")
+    count = int(re.search(r"(\d+) requests in", text).group(1))
+    figures = {
+        "requests/s": float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)), "p50 µs": _latency(text, 50), "p99 µs": _latency(text, 99),
+    }
+    if system.proxies(near):
+        figures["CPU µs/request"] = cpu * 1e6 / count
+    return figures
+
+
+def connections(system, seconds, concurrent):
+    address, port = system.target("http")
+    argv = [f"{lab.RUN}/connect", address, str(port), str(concurrent), str(seconds)]
+    report, cpu = _costs(system, False, lambda: json.loads(system.client.run(argv, timeout=seconds + 30)))
+    if report["failed"] or not report["done"]:
+        raise lab.Failure(f"{system.name}: {report['failed']} connections failed, {report['done']} didn't{lab.all_logs()}")
+    figures = {"connections/s": report["done"] / report["seconds"], "p99 µs": report["p99"]}
+    if system.proxies():
+        figures["CPU µs/connection"] = cpu * 1e6 / report["done"]
+    return figures
+
+
+def beside(system, seconds, streams, connections):
+    """Small requests while bulk streams run beside them."""
+    address, port = system.target("bulk")
+    argv = ["iperf3", "--client", address, "--port", str(port), "--time", str(seconds + 1), "--parallel", str(streams), "--json"]
+    with system.client.start(argv, "beside", stdout=subprocess.PIPE) as streaming:
+        time.sleep(0.5)
+        figures = requests(system, seconds, connections)
+        report = json.loads(streaming.stdout.read())
+    if "error" in report:
+        raise lab.Failure(f"{system.name}: iperf3: {report['error']}")
+    return {"p99 µs": figures["p99 µs"], "p50 µs": figures["p50 µs"], "requests/s": figures["requests/s"],
+            "Gbit/s": report["end"]["sum_received"]["bits_per_second"] / 1e9}
+
+
+def handshakes(system, seconds, clients=2):
+    """Full handshakes with both certificates, by several `openssl s_time`; None where a system has no place for them."""
+    target, roots = system.handshakes()
+    if not target:
+        return None
+    argv = ["openssl", "s_time", "-connect", f"{target[0]}:{target[1]}", "-new", "-time", str(seconds), "-cert", f"{lab.CA}/client.pem", "-key",
+            f"{lab.CA}/client-key.pem"]
+    before, begun = account.seconds(roots), time.monotonic()
+    running = [system.client.start(argv, "s_time", stdout=subprocess.PIPE, text=True) for _ in range(clients)]
+    texts = [process.communicate(timeout=seconds + 30)[0] for process in running]
+    took = time.monotonic() - begun
+    counts = [re.search(r"(\d+) connections in [\d.]+ real seconds", text) for text in texts]
+    if not all(counts):
+        raise lab.Failure(f"{system.name}: openssl s_time: {texts[0][-500:]}{lab.all_logs()}")
+    count = sum(int(found.group(1)) for found in counts)
+    return {"handshakes/s": count / took, "CPU µs/handshake": (account.seconds(roots) - before) * 1e6 / count}
+
+
+def digest(system, megabytes, near=False):
+    """The same bytes come out as went in, both ways."""
+    address, port = system.target("digest", near)
+    system.client.run(["python3", f"{lab.HERE}/digest.py", "check", address, str(port), str(megabytes * 1000000 + 12345)], timeout=90)
+
+
+def memory(system, counts, settle):
+    """Anonymous memory of the proxies: idle, with idle connections, and after they have closed."""
+    if not system.proxies():
+        return None
+    # Both ends have met: the first request makes what every later one uses.
+    requests(system, 1, 1)
+    time.sleep(settle)
+    idle = account.anonymous(system.proxies())
+    figures = {"idle MB": idle / 1e6}
+    address, port = system.target("http")
+    for count in counts:
+        if system.most_connections and count > system.most_connections:
+            continue
+        with system.client.start([f"{lab.RUN}/hold", address, str(port), str(count)], "hold", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as held:
+            if not held.stdout.readline():
+                raise lab.Failure(f"{system.name}: {count} connections can't be held{lab.all_logs()}")
+            time.sleep(1)
+            figures[f"bytes/connection at {count}"] = (account.anonymous(system.proxies()) - idle) / count
+            held.stdin.close()
+        time.sleep(settle)
+        figures[f"MB after {count}"] = account.anonymous(system.proxies()) / 1e6
+    return figures

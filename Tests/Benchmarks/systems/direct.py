@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing between client and server."""
+from systems.base import System
+
+
+class Direct(System):
+    name = "direct"
