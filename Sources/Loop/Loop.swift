@@ -38,12 +38,23 @@ package final class Loop {
         let source: any EventSource
         let number: CInt
         var wanted: Readiness
+        let tenant: Tenant
+    }
+
+    private struct TurnEnd {
+        let target: any TurnTarget
+        let tenant: Tenant
     }
 
     private let epoll: Epoll
     private var watches = Slots<Watch>()
     private var timers: TimerWheel
-    private var turnEnds: ContiguousArray<any TurnTarget> = []
+    private var turnEnds: ContiguousArray<TurnEnd> = []
+    /// Whom the loop works for at this moment.
+    private var tenant = Tenant.none
+    private var lastPlace: UInt8 = 0
+    private var eventShares = TurnShares()
+    private var endShares = TurnShares()
     private var running = false
 
     package init() throws(Errno) {
@@ -55,11 +66,13 @@ package final class Loop {
     // MARK: - Descriptors
 
     /// Begins to tell the source about a descriptor, which the caller owns and must `unwatch` before closing.
-    /// - Parameter exclusive: of several loops that watch the same listener one is woken.
-    package func watch(_ number: CInt, for wanted: Readiness, exclusive: Bool = false, source: any EventSource) throws(Errno)
-        -> Token
-    {
-        let token = watches.insert(Watch(source: source, number: number, wanted: wanted))
+    /// - Parameters:
+    ///   - exclusive: of several loops that watch the same listener one is woken.
+    ///   - owner: whom it is watched for, if not for whom the loop works now.
+    package func watch(
+        _ number: CInt, for wanted: Readiness, exclusive: Bool = false, source: any EventSource, owner: Tenant? = nil
+    ) throws(Errno) -> Token {
+        let token = watches.insert(Watch(source: source, number: number, wanted: wanted, tenant: owner ?? tenant))
         do throws(Errno) {
             try epoll.add(number, wanted, word: token.word, exclusive: exclusive)
         } catch {
@@ -94,16 +107,27 @@ package final class Loop {
     // MARK: - Time
 
     package func arm(_ delay: Interval, _ target: any TimerTarget, tag: UInt32) -> Token {
-        timers.arm(at: Instant.now() + delay, target: target, tag: tag)
+        timers.arm(at: Instant.now() + delay, target: target, tag: tag, tenant: tenant)
     }
 
     package func cancel(_ timer: Token) { timers.cancel(timer) }
+
+    // MARK: - Tenants
+
+    /// A new tenant, with a share of each busy turn.
+    package func makeTenant() -> Tenant {
+        lastPlace = lastPlace % UInt8(TurnShares.places) + 1
+        return Tenant(place: lastPlace)
+    }
+
+    /// The rest of what is being served now is done for this tenant.
+    package func work(for tenant: Tenant) { self.tenant = tenant }
 
     // MARK: - Turns
 
     /// Has `endTurn` called when this turn's events are served. The caller keeps a flag so that it asks once per turn.
     @inline(__always)
-    package func atEndOfTurn(_ target: any TurnTarget) { turnEnds.append(target) }
+    package func atEndOfTurn(_ target: any TurnTarget) { turnEnds.append(TurnEnd(target: target, tenant: tenant)) }
 
     /// Runs until `stop`.
     package func run() {
@@ -123,23 +147,58 @@ package final class Loop {
         }
         now = Instant.now()
         turns &+= 1
-        for index in 0..<count {
-            let (word, readiness) = epoll.event(index)
-            if let watch = watches[Token(word: word)] { watch.source.ready(readiness) }
+        serveEvents(count)
+        for timer in timers.due(now: now) {
+            guard let due = timers.take(timer) else { continue }
+            tenant = due.tenant
+            due.target.timerFired(due.tag)
         }
-        for timer in timers.due(now: now) { if let (target, tag) = timers.take(timer) { target.timerFired(tag) } }
+        tenant = .none
         serveEndsOfTurn()
+        tenant = .none
     }
 
-    /// Those who have more left go to the next turn, which then doesn't sleep.
+    /// A tenant that has used its share is told again in the next turn, after the others.
+    private func serveEvents(_ count: Int) {
+        let isCrowded = count >= TurnShares.crowd
+        var before = now
+        for index in 0..<count {
+            let (word, readiness) = epoll.event(index)
+            guard let watch = watches[Token(word: word)] else { continue }
+            tenant = watch.tenant
+            guard isCrowded else {
+                watch.source.ready(readiness)
+                continue
+            }
+            guard eventShares.hasLeft(watch.tenant, turn: turns) else { continue }
+            watch.source.ready(readiness)
+            let after = Instant.now()
+            eventShares.charge(watch.tenant, after.since(before), turn: turns)
+            before = after
+        }
+        tenant = .none
+    }
+
+    /// Those who have more left, or no share left, go to the next turn, which then doesn't sleep.
     private func serveEndsOfTurn() {
         var index = 0
-        var again: ContiguousArray<any TurnTarget> = []
+        var again: ContiguousArray<TurnEnd> = []
+        var before: Instant?
         // Ends of turn may ask for further ones: a tunnel that freed room wakes a relay, which writes into another tunnel.
         while index < turnEnds.count {
-            let target = turnEnds[index]
-            if target.endTurn() { again.append(target) }
+            let end = turnEnds[index]
             index += 1
+            guard endShares.hasLeft(end.tenant, turn: turns) else {
+                again.append(end)
+                continue
+            }
+            if before == nil, turnEnds.count >= TurnShares.crowd { before = Instant.now() }
+            tenant = end.tenant
+            if end.target.endTurn() { again.append(end) }
+            guard let began = before else { continue }
+            let after = Instant.now()
+            endShares.charge(end.tenant, after.since(began), turn: turns)
+            before = after
         }
         turnEnds = again
     }

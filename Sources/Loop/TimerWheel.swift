@@ -16,6 +16,7 @@ struct TimerWheel {
         let target: any TimerTarget
         let tag: UInt32
         let tick: UInt64
+        let tenant: Tenant
     }
 
     private static let tickShift: UInt64 = 23
@@ -32,10 +33,10 @@ struct TimerWheel {
 
     var count: Int { entries.count }
 
-    mutating func arm(at deadline: Instant, target: any TimerTarget, tag: UInt32) -> Token {
+    mutating func arm(at deadline: Instant, target: any TimerTarget, tag: UInt32, tenant: Tenant = .none) -> Token {
         // Rounded up, and never into a bucket that this round has passed.
         let tick = max(served + 1, (deadline.nanoseconds >> Self.tickShift) + 1)
-        let token = entries.insert(Entry(target: target, tag: tag, tick: tick))
+        let token = entries.insert(Entry(target: target, tag: tag, tick: tick, tenant: tenant))
         let bucket = Int(tick % UInt64(Self.bucketCount))
         buckets[bucket].append(token)
         occupied[bucket / 64] |= 1 << UInt64(bucket % 64)
@@ -62,8 +63,8 @@ struct TimerWheel {
     }
 
     /// A timer that is due; nil if it was cancelled.
-    mutating func take(_ token: Token) -> (target: any TimerTarget, tag: UInt32)? {
-        entries.remove(token).map { ($0.target, $0.tag) }
+    mutating func take(_ token: Token) -> (target: any TimerTarget, tag: UInt32, tenant: Tenant)? {
+        entries.remove(token).map { ($0.target, $0.tag, $0.tenant) }
     }
 
     private mutating func serve(_ bucket: Int, upTo current: UInt64, into due: inout ContiguousArray<Token>) {

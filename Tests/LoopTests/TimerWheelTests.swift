@@ -29,7 +29,7 @@ import Testing
 
         func pass(_ time: Interval) {
             now = now + time
-            for token in wheel.due(now: now) { if let (target, tag) = wheel.take(token) { target.timerFired(tag) } }
+            for token in wheel.due(now: now) { if let due = wheel.take(token) { due.target.timerFired(due.tag) } }
         }
     }
 
