@@ -68,6 +68,12 @@ extension HTTP2Session {
         unsafe nghttp2_session_consume_stream(session, stream, bytes)
     }
 
+    /// The stream is known, and nobody has reset it.
+    package func isOpen(_ stream: Int32) -> Bool {
+        guard let record = unsafe record(stream) else { return false }
+        return unsafe !record.pointee.isReset
+    }
+
     /// The pointer that comes with each event of the stream from now on.
     package func setContext(_ stream: Int32, _ context: UnsafeMutableRawPointer?) {
         if let record = unsafe record(stream) { unsafe record.pointee.context = context }

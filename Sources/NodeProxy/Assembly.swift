@@ -100,6 +100,10 @@ extension WorkerSettings {
         splicePipes = limits.splicePipes / workers
         self.descriptors = max(64, (descriptors - limits.reservedDescriptors - 2 * limits.splicePipes) / workers)
         handshakes = limits.handshakes
+        handshakesPerWorkload = max(1, limits.handshakes / 4)
+        peers.handshakes = max(1, limits.handshakes / 16)
+        peers.tunnels = limits.peerTunnels
+        peers.allowance = limits.peerHandshakes
         metrics = MetricOptions(maximumSeries: configuration.metrics.maximumSeries, idle: configuration.metrics.idle)
         tunnel.halfClosedTimeout = timeouts.halfClosed
         tunnel.streamAge = configuration.tunnel.maxStreamAge

@@ -21,12 +21,16 @@ final class InboundTunnel {
     private let began: Instant
     /// HTTP/2 stands, and the tunnel is counted.
     private var isOpen = false
+    private var peer: PeerLedger.Peer?
+    private let requests: RequestQueue
+    private var isQueued = false
 
     init(_ worker: Worker, _ workload: WorkerWorkload, _ remote: SocketAddress) {
         self.worker = worker
         self.workload = workload
         self.remote = remote
         began = Instant.now()
+        requests = RequestQueue(worker.loop)
     }
 
     func start(_ socket: consuming Descriptor) {
@@ -35,12 +39,7 @@ final class InboundTunnel {
             worker.log.error("refused a tunnel from \(remote): the certificate of \(workload.shared.identity) has expired")
             return
         }
-        guard worker.handshakes < worker.settings.handshakes, worker.limitReached(workload) == nil else {
-            // The peer's connect is taken and closed: it comes again, later than those who are being served.
-            worker.metrics.refused(.handshakes)
-            return
-        }
-        worker.handshakes += 1
+        guard admit() else { return }
         worker.settings.tunnel.keepalive.apply(to: socket)
         local = socket.localAddress()?.ip
         let tls = TLSSession(accepting: workload.credential.server)
@@ -54,13 +53,38 @@ final class InboundTunnel {
         tunnel.start()
     }
 
+    /// Takes a place for the handshake. The limits are looked at from the smallest to the largest holder: who floods meets its own first. A peer that
+    /// is not admitted is closed unheard; it comes again, later than those who are being served.
+    private func admit() -> Bool {
+        let settings = worker.settings
+        let isFull = worker.handshakes >= settings.handshakes || workload.handshakes >= settings.handshakesPerWorkload
+        if isFull || worker.limitReached(workload) != nil {
+            worker.refuse(.handshakes, "a tunnel from \(remote) to \(workload.shared.name): too many handshakes are under way")
+            return false
+        }
+        guard let peer = worker.peers.admit(remote.ip, second: worker.second) else {
+            worker.refuse(.peer, "a tunnel from \(remote) to \(workload.shared.name): this address has more than its part")
+            return false
+        }
+        self.peer = peer
+        worker.handshakes += 1
+        workload.handshakes += 1
+        return true
+    }
+
+    private func handshakeEnded() {
+        worker.handshakes -= 1
+        workload.handshakes -= 1
+    }
+
     func retire() { tunnel?.leave() }
     func close(_ failure: ConnectionFailure) { tunnel?.close(failure) }
 }
 
 extension InboundTunnel: TunnelOwner {
     func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? {
-        worker.handshakes -= 1
+        handshakeEnded()
+        if let peer { worker.peers.secured(peer) }
         return nil
     }
 
@@ -76,16 +100,24 @@ extension InboundTunnel: TunnelOwner {
         workload.inboundTunnels[ObjectIdentifier(self)] = nil
         self.tunnel = nil
         defer { worker.inboundTunnels -= 1 }
-        if tunnel.peer == nil { worker.handshakes -= 1 }
+        if tunnel.peer == nil { handshakeEnded() }
+        if let peer = peer.take() { worker.peers.ended(peer, isSecured: tunnel.peer != nil, cost: cost(of: tunnel, failure)) }
+        requests.clear()
         if isOpen {
             worker.metrics.tunnelClosed(.server, TunnelEnd(failure))
         } else {
             let failure = failure ?? ConnectionFailure(.shutdown, "given up")
             worker.metrics.handshake(.server, HandshakeResult(failure), took: Instant.now().since(began))
         }
-        if let failure {
-            worker.log.scoped(.tunnel).info("tunnel from \(remote) to \(workload.shared.name) ended: \(failure.reason)")
+        if let failure, let more = worker.tunnelLines.take(second: worker.second) {
+            worker.log.scoped(.tunnel).info("tunnel from \(remote) to \(workload.shared.name) ended: \(failure.reason)\(more)")
         }
+    }
+
+    /// What the peer is charged for a tunnel that ended.
+    private func cost(of tunnel: TunnelConnection, _ failure: ConnectionFailure?) -> Int {
+        if let failure, failure.kind == .flood || failure.kind == .http2 { return PeerLedger.Cost.abuse }
+        return tunnel.streamsOpened == 0 ? PeerLedger.Cost.inVain : 0
     }
 
     func tunnelRequested(_ tunnel: TunnelConnection, stream: Int32, head: HTTP2RequestHead) {
@@ -95,6 +127,26 @@ extension InboundTunnel: TunnelOwner {
             tunnel.expire()
             return
         }
+        if requests.mayBegin(stream, head) {
+            begin(stream, head, tunnel)
+        } else if !isQueued {
+            isQueued = true
+            worker.loop.atEndOfTurn(self)
+        }
+    }
+
+    private func begin(_ stream: Int32, _ head: HTTP2RequestHead, _ tunnel: TunnelConnection) {
         InboundStream(worker, workload, self, tunnel, stream).start(head, local: local)
+    }
+}
+
+extension InboundTunnel: TurnTarget {
+    func endTurn() -> Bool {
+        while let tunnel, let (stream, head) = requests.take() {
+            // What its peer gave up meanwhile costs nothing more.
+            if tunnel.isOpen(stream) { begin(stream, head, tunnel) }
+        }
+        isQueued = tunnel != nil && !requests.isEmpty
+        return isQueued
     }
 }

@@ -3,6 +3,7 @@
 internal import Bytes
 internal import Daemon
 internal import Kernel
+internal import Loop
 internal import Tunnel
 
 /// A connection that a worker carries, whatever its path.
@@ -26,8 +27,12 @@ protocol ProxiedConnection: AnyObject {
 final class WorkerWorkload {
     private(set) var shared: EnrolledWorkload
     var credential: WorkloadCredential
+    /// Its share of the loop: what it does, and what is done to it, costs others no more than that.
+    let tenant: Tenant
     /// Connections that this worker carries for it.
     var open = 0
+    /// TLS handshakes under way with it that peers began.
+    var handshakes = 0
     var isDraining = false
     var listeners: [WorkloadListener] = []
     /// Tunnels that ended at this workload, by identity of the object.
@@ -39,7 +44,8 @@ final class WorkerWorkload {
         self.credential = credential
     }
 
-    init(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
+    init(_ shared: EnrolledWorkload, _ credential: WorkloadCredential, _ tenant: Tenant) {
+        self.tenant = tenant
         self.shared = shared
         self.credential = credential
     }

@@ -35,6 +35,9 @@ final class Worker {
     var mailbox: Mailbox<WorkerMessage> { fleet.mailbox(of: number) }
     /// TLS handshakes under way that peers began, and tunnels that they have here.
     var handshakes = 0
+    let peers: PeerLedger
+    var tunnelLines = LogQuota()
+    private var refusalLines = LogQuota()
     var inboundTunnels = 0 {
         didSet {
             fleet.carries(inboundTunnels, .tunnels, worker: number)
@@ -54,6 +57,7 @@ final class Worker {
         loop = try Loop()
         home = try NetworkNamespace.current()
         metrics = MetricShard(number: number, options: settings.metrics)
+        peers = PeerLedger(settings.peers)
         pipes = PipePool(limit: settings.splicePipes)
         windows = WindowBudget(bytes: settings.tunnel.windowBudget)
         try mailbox.attach(to: loop) { [unowned self] in receive($0) }
@@ -96,7 +100,7 @@ extension Worker {
     }
 
     private func enrol(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
-        let workload = WorkerWorkload(shared, credential)
+        let workload = WorkerWorkload(shared, credential, loop.makeTenant())
         workloads[shared.uid] = workload
         for port in [WorkloadListener.Port.outbound, .inbound, .hbone] {
             let listener = WorkloadListener(port, workload, worker: self)
@@ -191,19 +195,19 @@ extension Worker {
     /// A connection for one of the workload's listeners.
     func accepted(_ accepted: consuming Accepted, at port: WorkloadListener.Port, for workload: WorkerWorkload) {
         let peer = accepted.peer
+        loop.work(for: workload.tenant)
         switch port {
         case .hbone:
             InboundTunnel(self, workload, peer).start(accepted.take())
         case .outbound, .inbound:
             guard let destination = destination(of: accepted.descriptor, at: port, peer, workload.shared) else {
-                metrics.refused(.notRedirected)
-                log.warn(
-                    "refused \(peer) at \(workload.shared.name): a direct call to a port that serves captured connections only")
+                refuse(
+                    .notRedirected,
+                    "\(peer) at \(workload.shared.name): a direct call to a port that serves captured connections only")
                 return
             }
             if let refusal = limitReached(workload) {
-                metrics.refused(refusal)
-                log.warn("refused a connection of \(workload.shared.name): \(refusal.word) is at its limit")
+                refuse(refusal, "a connection of \(workload.shared.name): \(refusal.word) is at its limit")
                 return
             }
             switch port {
@@ -253,6 +257,16 @@ extension Worker {
         }
         InboundConnection(self, workload, peer, target, isProbe: true).start(accepted.take())
     }
+
+    /// Counts a refusal, and says so unless it was said often enough in this second.
+    func refuse(_ reason: RefusalReason, _ what: @autoclosure () -> String) {
+        metrics.refused(reason)
+        guard log.isOn(.warn), let more = refusalLines.take(second: second) else { return }
+        log.warn("refused \(what())\(more)")
+    }
+
+    /// The turn's time in seconds of the monotonic clock.
+    var second: Int { Int(loop.now.nanoseconds / 1_000_000_000) }
 
     /// The limits are the daemon's, shared evenly between its workers.
     func limitReached(_ workload: WorkerWorkload) -> RefusalReason? {

@@ -21,6 +21,10 @@ struct WorkerSettings: Sendable {
     var descriptors = 16_000
     /// TLS handshakes under way that peers began; further ones are closed unheard, and their peers come again.
     var handshakes = 1000
+    /// How many of them may be with one workload.
+    var handshakesPerWorkload = 250
+    /// What one peer address may have of this worker.
+    var peers = PeerLedger.Bounds()
     /// Two for each direction that is being spliced; beyond, bytes are copied.
     var splicePipes = 64
     /// Two workloads of one host speak through a tunnel all the same.

@@ -38,7 +38,9 @@ final class WorkloadListener: EventSource, TimerTarget {
         }
     }
 
-    func start() throws(Errno) { token = try worker.loop.watch(number, for: .read, exclusive: true, source: self) }
+    func start() throws(Errno) {
+        token = try worker.loop.watch(number, for: .read, exclusive: true, source: self, owner: workload.tenant)
+    }
 
     func stop() {
         if let token = token.take() { worker.loop.unwatch(token) }

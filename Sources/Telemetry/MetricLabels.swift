@@ -73,6 +73,8 @@ package enum RefusalReason: Int, Sendable, MetricLabel {
     case streams
     case handshakes
     case descriptors
+    /// One peer address has its part of handshakes or tunnels.
+    case peer
     /// No local port was left towards the application (I15).
     case sourcePorts
     /// A neighbour's direct call to a port that serves only what was redirected.
@@ -87,6 +89,7 @@ package enum RefusalReason: Int, Sendable, MetricLabel {
         case .streams: "streams"
         case .handshakes: "handshakes"
         case .descriptors: "descriptors"
+        case .peer: "peer"
         case .sourcePorts: "source_ports"
         case .notRedirected: "not_redirected"
         case .loop: "loop"

@@ -34,6 +34,9 @@ extension TunnelConnection {
         return true
     }
 
+    /// Server: the peer still waits for the answer to this request.
+    package func isOpen(_ stream: Int32) -> Bool { !isOver && http.isOpen(stream) }
+
     /// Server: a relay takes the request's stream; its answer follows by `respond`.
     package func accept(_ stream: Int32, _ relay: StreamRelay) {
         let context = unsafe Unmanaged.passRetained(relay)

@@ -3,6 +3,7 @@
 import Bytes
 import Documents
 import Kernel
+import Loop
 import Mesh
 import TLS
 import Testing
@@ -88,7 +89,7 @@ enum TestNode {
         let place = WorkloadPlace(
             namespace: try NetworkNamespace.current(), outbound: try listener(address), inbound: try listener(address),
             hbone: try listener(address))
-        return WorkerWorkload(EnrolledWorkload(plan, at: place), try WorkloadCredential(credential))
+        return WorkerWorkload(EnrolledWorkload(plan, at: place), try WorkloadCredential(credential), .none)
     }
 
     private static func listener(_ address: IPAddress) throws -> Descriptor {

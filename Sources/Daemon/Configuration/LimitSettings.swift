@@ -9,6 +9,8 @@ package struct LimitSettings: Sendable {
     package var streamsPerTunnel = 100
     package var tunnelsPerPair = 150
     package var handshakes = 1000
+    package var peerHandshakes = 400
+    package var peerTunnels = 500
     package var headerList = ByteSize.kibibytes(16)
     package var streamWindow = ByteSize.mebibytes(4)
     package var windowMemory = ByteSize.mebibytes(256)
@@ -34,8 +36,22 @@ package struct LimitSettings: Sendable {
             because: "With 100 streams each, on two loops, all 28,232 ports that one client address has."),
         .integer(
             "limits.handshakes", \.limits.handshakes, 1...100_000,
-            "TLS handshakes under way on one loop that peers began; further ones are closed unheard, and their peers come again.",
-            because: "Each costs about 40 kB and a millisecond; a thousand is a second of work, the patience of a connect."),
+            "TLS handshakes under way on one loop that peers began, a quarter of them with one workload, a sixteenth from one address; further ones are closed unheard, and their peers come again.",
+            because:
+                "Each costs about 40 kB and a millisecond; a thousand is a second of work, the patience of a connect. A workload or peer that is flooded or floods leaves the others theirs."
+        ),
+        .integer(
+            "limits.peerHandshakes", \.limits.peerHandshakes, 10...100_000,
+            "Handshakes that one address may begin on one loop within ten seconds. One in vain counts as ten more, a tunnel that was closed for a flood as fifty; beyond, its connections are closed unheard.",
+            because:
+                "A handshake costs a millisecond: 40 in a second are 4 % of a loop. Restarting hosts begin some hundred at once, and then none for minutes."
+        ),
+        .integer(
+            "limits.peerTunnels", \.limits.peerTunnels, 1...100_000,
+            "Tunnels that one address may have on one loop at once.",
+            because:
+                "28,232 connections, all that one address can have to one application, need 283; a tunnel takes a descriptor and about 60 kB. More workloads behind one address, as with address translation, need more."
+        ),
         .size(
             "limits.headerList", \.limits.headerList, .kibibytes(1) ... .mebibytes(1),
             "The headers of one CONNECT or its answer.",
