@@ -11,7 +11,14 @@ package enum Mark {
     /// application's accepted socket inherits it (`tcp_fwmark_accept`), so its answers return to us, although they bear a foreign address.
     package static let inside: UInt32 = 0x111
 
+    /// Between an application that dialled and us: the sockets that answer it from the address that it dialled. Routed as `inside`, but without a
+    /// conntrack zone of its own: the kernel puts this mark on what it sends for a socket that is gone (`fwmark_reflect`), and in another zone
+    /// the last acknowledgement of a closed connection would be taken for a new connection and translated to another port.
+    package static let answering: UInt32 = 0x1111
+
     package static let mask: UInt32 = 0xfff
+    /// Tells `inside` from `answering`.
+    package static let zoneMask: UInt32 = 0x1fff
 }
 
 /// Where `warrend` listens in a workload's namespace: Istio's numbers, which peers and policies know.

@@ -134,7 +134,7 @@ enum CapturedNamespace {
     private static func listener(_ port: UInt16, isTransparent: Bool) throws(CaptureRefusal) -> Descriptor {
         do throws(Errno) {
             let socket = try Socket.listenEverywhere(
-                port: port, backlog: backlog, mark: isTransparent ? HBONE.returningMark : HBONE.leavingMark,
+                port: port, backlog: backlog, mark: isTransparent ? Mark.answering : HBONE.leavingMark,
                 isTransparent: isTransparent)
             try socket.setNoDelay()
             socket.setResetOnClose(true)

@@ -113,7 +113,7 @@ extension CaptureRulesTests {
             }
             chain zones {
                 type filter hook output priority -300; policy accept;
-                meta l4proto tcp meta mark & 0xfff == 0x111 ct original zone set 273
+                meta l4proto tcp meta mark & 0x1fff == 0x111 ct original zone set 273
             }
             chain arriving {
                 type filter hook prerouting priority -150; policy accept;
@@ -341,7 +341,7 @@ extension CaptureRulesTests {
         table inet warren {
             chain zones {
                 type filter hook output priority -300; policy accept;
-                meta l4proto tcp meta mark & 0xfff == 0x111 ct original zone set 273
+                meta l4proto tcp meta mark & 0x1fff == 0x111 ct original zone set 273
             }
             chain leaving {
                 type route hook output priority -150; policy accept;
