@@ -129,15 +129,15 @@ package final class TunnelPool {
         return lane
     }
 
-    /// The tunnel with the fewest streams among those with room: it has the most bandwidth left for one more.
+    /// The oldest tunnel with room that keeps up: streams that share a tunnel share its records and system calls, and what a burst left behind
+    /// goes idle and is released. If none keeps up, the one with the fewest streams.
     private func best(_ lane: Lane) -> TunnelConnection? {
         choose(lane, \.hasRoom) ?? (mayDial(lane) ? nil : choose(lane, \.mayOpen))
     }
 
     private func choose(_ lane: Lane, _ hasRoom: KeyPath<TunnelConnection, Bool>) -> TunnelConnection? {
-        lane.tunnels.filter { $0[keyPath: hasRoom] }.min {
-            ($0.backlog > 0 ? 1 : 0, $0.openStreams) < ($1.backlog > 0 ? 1 : 0, $1.openStreams)
-        }
+        if let first = lane.tunnels.first(where: { $0.backlog == 0 && $0[keyPath: hasRoom] }) { return first }
+        return lane.tunnels.filter { $0[keyPath: hasRoom] }.min { $0.openStreams < $1.openStreams }
     }
 
     private func dial(_ key: TunnelKey, _ lane: Lane) {
