@@ -92,6 +92,7 @@ extension WorkerSettings {
         tunnel.tunnelsPerPair = limits.tunnelsPerPair
         tunnel.largestStreamWindow = limits.streamWindow.bytes
         tunnel.windowBudget = limits.windowMemory.bytes / workers
+        tunnel.heldBudget = limits.heldMemory.bytes / workers
         tunnel.congestionControl = configuration.tunnel.congestionControl.isEmpty ? nil : configuration.tunnel.congestionControl
         reachTimeout = timeouts.establish
         connectTimeout = timeouts.connect
@@ -99,11 +100,13 @@ extension WorkerSettings {
         connectionsPerWorkload = max(1, limits.workloadConnections / workers)
         splicePipes = limits.splicePipes / workers
         self.descriptors = max(64, (descriptors - limits.reservedDescriptors - 2 * limits.splicePipes) / workers)
+        descriptorsPerWorkload = max(32, self.descriptors / 8 * 7)
         handshakes = limits.handshakes
         handshakesPerWorkload = max(1, limits.handshakes / 4)
         peers.handshakes = max(1, limits.handshakes / 16)
         peers.tunnels = limits.peerTunnels
         peers.allowance = limits.peerHandshakes
+        peers.failures = limits.peerFailures
         metrics = MetricOptions(maximumSeries: configuration.metrics.maximumSeries, idle: configuration.metrics.idle)
         tunnel.halfClosedTimeout = timeouts.halfClosed
         tunnel.streamAge = configuration.tunnel.maxStreamAge

@@ -125,6 +125,7 @@ final class InboundStream: ProxiedConnection {
     private func refuse(_ status: Int, _ failure: ConnectionFailure) {
         worker.metrics.answered(.server, ConnectAnswer(status: status), took: Instant.now().since(began))
         tunnel.refuse(stream, status: status)
+        owner.answeredInVain()
         finish(failure)
     }
 
@@ -179,6 +180,7 @@ extension InboundStream: DialWaiter {
         let failure = worker.dialFailure(target, cause)
         worker.metrics.answered(.server, .unavailable, took: Instant.now().since(began))
         tunnel.refuse(stream, status: HBONE.Status.unavailable)
+        owner.answeredInVain()
         finish(failure)
     }
 }

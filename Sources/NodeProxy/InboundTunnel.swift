@@ -24,6 +24,9 @@ final class InboundTunnel {
     private var peer: PeerLedger.Peer?
     private let requests: RequestQueue
     private var isQueued = false
+    private var rest: Token?
+    /// How long CONNECTs of a peer wait that has had too many in vain.
+    private static let rest = Interval.milliseconds(100)
 
     init(_ worker: Worker, _ workload: WorkerWorkload, _ remote: SocketAddress) {
         self.worker = worker
@@ -47,6 +50,7 @@ final class InboundTunnel {
             role: .server, loop: worker.loop, settings: worker.settings.tunnel, socket: socket, remote: remote, tls: tls,
             http2: worker.settings.serverHTTP2, owner: self)
         tunnel.expires = workload.credential.credential.notAfter
+        if let peer { tunnel.holder = peer.held }
         self.tunnel = tunnel
         worker.inboundTunnels += 1
         workload.inboundTunnels[ObjectIdentifier(self)] = self
@@ -103,6 +107,7 @@ extension InboundTunnel: TunnelOwner {
         if tunnel.peer == nil { handshakeEnded() }
         if let peer = peer.take() { worker.peers.ended(peer, isSecured: tunnel.peer != nil, cost: cost(of: tunnel, failure)) }
         requests.clear()
+        if let rest = rest.take() { worker.loop.cancel(rest) }
         if isOpen {
             worker.metrics.tunnelClosed(.server, TunnelEnd(failure))
         } else {
@@ -121,32 +126,47 @@ extension InboundTunnel: TunnelOwner {
     }
 
     func tunnelRequested(_ tunnel: TunnelConnection, stream: Int32, head: HTTP2RequestHead) {
+        if !mayAsk {
+            requests.add(stream, head)
+        } else if requests.mayBegin(stream, head) {
+            begin(stream, head, tunnel)
+            return
+        }
+        guard !isQueued else { return }
+        isQueued = true
+        worker.loop.atEndOfTurn(self)
+    }
+
+    private var mayAsk: Bool { peer.map { worker.peers.mayAsk($0, second: worker.second) } ?? true }
+
+    /// A CONNECT was refused, for whatever reason.
+    func answeredInVain() { if let peer { worker.peers.failed(peer) } }
+
+    private func begin(_ stream: Int32, _ head: HTTP2RequestHead, _ tunnel: TunnelConnection) {
         if tunnel.expires <= WallTime.now().seconds {
             // The client may not have heard the GOAWAY, or may not want to (I09).
             tunnel.reset(stream, HTTP2Code.refusedStream)
             tunnel.expire()
             return
         }
-        if requests.mayBegin(stream, head) {
-            begin(stream, head, tunnel)
-        } else if !isQueued {
-            isQueued = true
-            worker.loop.atEndOfTurn(self)
-        }
-    }
-
-    private func begin(_ stream: Int32, _ head: HTTP2RequestHead, _ tunnel: TunnelConnection) {
         InboundStream(worker, workload, self, tunnel, stream).start(head, local: local)
     }
 }
 
-extension InboundTunnel: TurnTarget {
+extension InboundTunnel: TurnTarget, TimerTarget {
     func endTurn() -> Bool {
-        while let tunnel, let (stream, head) = requests.take() {
+        while let tunnel, mayAsk, let (stream, head) = requests.take() {
             // What its peer gave up meanwhile costs nothing more.
             if tunnel.isOpen(stream) { begin(stream, head, tunnel) }
         }
         isQueued = tunnel != nil && !requests.isEmpty
-        return isQueued
+        guard isQueued, !mayAsk else { return isQueued }
+        rest = worker.loop.arm(Self.rest, self, tag: 0)
+        return false
+    }
+
+    func timerFired(_ tag: UInt32) {
+        rest = nil
+        worker.loop.atEndOfTurn(self)
     }
 }

@@ -15,6 +15,8 @@ final class PeerLedger {
         var handshakes = 62
         /// What one address may spend at once; a tenth of it comes back each second.
         var allowance = 400
+        /// CONNECTs that came to nothing, likewise.
+        var failures = 1000
         /// Addresses that are told apart; those beyond share an account.
         var accounts = 10_000
     }
@@ -32,11 +34,15 @@ final class PeerLedger {
     final class Peer {
         fileprivate(set) var handshakes = 0
         fileprivate(set) var tunnels = 0
+        /// What it sent and applications haven't read yet.
+        let held = HeldBytes()
         fileprivate var left: Int
+        fileprivate var failuresLeft: Int
         fileprivate var second: Int
 
-        fileprivate init(_ left: Int, _ second: Int) {
-            self.left = left
+        fileprivate init(_ bounds: Bounds, _ second: Int) {
+            left = bounds.allowance
+            failuresLeft = bounds.failures
             self.second = second
         }
     }
@@ -48,7 +54,7 @@ final class PeerLedger {
 
     init(_ bounds: Bounds) {
         self.bounds = bounds
-        others = Peer(bounds.allowance, 0)
+        others = Peer(bounds, 0)
     }
 
     /// How many addresses have an account.
@@ -75,9 +81,21 @@ final class PeerLedger {
         peer.left = max(peer.left - cost, -bounds.allowance)
     }
 
+    /// A CONNECT of the peer was answered by anything but 200.
+    func failed(_ peer: Peer) { peer.failuresLeft = max(peer.failuresLeft - 1, -bounds.failures) }
+
+    /// Whether the peer's next CONNECT may begin now. It has had too many that came to nothing otherwise: the next one waits.
+    func mayAsk(_ peer: Peer, second: Int) -> Bool {
+        if peer.failuresLeft > 0 { return true }
+        refill(peer, second)
+        return peer.failuresLeft > 0
+    }
+
     private func refill(_ peer: Peer, _ second: Int) {
         guard second > peer.second else { return }
-        peer.left = min(bounds.allowance, peer.left + min(second - peer.second, 3600) * max(1, bounds.allowance / 10))
+        let passed = min(second - peer.second, 3600)
+        peer.left = min(bounds.allowance, peer.left + passed * max(1, bounds.allowance / 10))
+        peer.failuresLeft = min(bounds.failures, peer.failuresLeft + passed * max(1, bounds.failures / 10))
         peer.second = second
     }
 
@@ -85,7 +103,7 @@ final class PeerLedger {
         if let known = peers[address] { return known }
         if peers.count >= bounds.accounts { sweep(second) }
         guard peers.count < bounds.accounts else { return others }
-        let new = Peer(bounds.allowance, second)
+        let new = Peer(bounds, second)
         peers[address] = new
         return new
     }

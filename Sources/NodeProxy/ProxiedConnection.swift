@@ -31,6 +31,10 @@ final class WorkerWorkload {
     let tenant: Tenant
     /// Connections that this worker carries for it.
     var open = 0
+    /// Descriptors that these have.
+    var descriptors = 0
+    /// What its applications haven't read yet.
+    let held = HeldBytes()
     /// TLS handshakes under way with it that peers began.
     var handshakes = 0
     var isDraining = false

@@ -24,9 +24,12 @@ final class RequestQueue {
     /// True if the request may begin at once; otherwise it waits, and the caller has `take` called from the end of the turn on.
     func mayBegin(_ stream: Int32, _ head: HTTP2RequestHead) -> Bool {
         if isEmpty, hasTurn() { return true }
-        waiting.append((stream, head))
+        add(stream, head)
         return false
     }
+
+    /// The request waits.
+    func add(_ stream: Int32, _ head: HTTP2RequestHead) { waiting.append((stream, head)) }
 
     /// The next request that may begin in this turn.
     func take() -> (stream: Int32, head: HTTP2RequestHead)? {

@@ -59,7 +59,8 @@ final class Worker {
         metrics = MetricShard(number: number, options: settings.metrics)
         peers = PeerLedger(settings.peers)
         pipes = PipePool(limit: settings.splicePipes)
-        windows = WindowBudget(bytes: settings.tunnel.windowBudget)
+        windows = WindowBudget(bytes: settings.tunnel.windowBudget, held: settings.tunnel.heldBudget)
+        windows.onRefusal = { [unowned self] in metrics.refused(.heldBytes) }
         try mailbox.attach(to: loop) { [unowned self] in receive($0) }
     }
 
@@ -273,11 +274,13 @@ extension Worker {
         if connections.count >= settings.connections { return .daemonConnections }
         if workload.open >= settings.connectionsPerWorkload { return .workloadConnections }
         if descriptorsInUse + inboundTunnels >= settings.descriptors { return .descriptors }
+        if workload.descriptors + workload.inboundTunnels.count >= settings.descriptorsPerWorkload { return .workloadDescriptors }
         return nil
     }
 
     func register(_ connection: any ProxiedConnection, path: TrafficPath) -> Token {
         connection.workload.open += 1
+        connection.workload.descriptors += connection.descriptors
         descriptorsInUse += connection.descriptors
         let token = connections.insert(connection)
         fleet.carries(connections.count, .connections, worker: number)
@@ -287,6 +290,7 @@ extension Worker {
     func unregister(_ token: Token) {
         if let connection = connections.remove(token) {
             connection.workload.open -= 1
+            connection.workload.descriptors -= connection.descriptors
             descriptorsInUse -= connection.descriptors
             fleet.carries(connections.count, .connections, worker: number)
         }
@@ -364,6 +368,7 @@ extension Worker: TunnelDialer {
                 role: .client, loop: loop, settings: settings.tunnel, socket: socket, remote: key.remote, tls: tls,
                 http2: settings.clientHTTP2, owner: owner)
             tunnel.expires = workload.credential.credential.notAfter
+            tunnel.holder = workload.held
             return .success(tunnel)
         } catch {
             return .failure(ConnectionFailure(.connect, "connecting to \(key.remote): \(error)"))

@@ -19,6 +19,8 @@ struct WorkerSettings: Sendable {
     var connectionsPerWorkload = 50_000
     /// Descriptors that connections may use; what the daemon has beyond is kept for tunnels, admin, logs and accepting.
     var descriptors = 16_000
+    /// How many of them one workload may use.
+    var descriptorsPerWorkload = 14_000
     /// TLS handshakes under way that peers began; further ones are closed unheard, and their peers come again.
     var handshakes = 1000
     /// How many of them may be with one workload.

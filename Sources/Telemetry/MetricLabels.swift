@@ -73,6 +73,10 @@ package enum RefusalReason: Int, Sendable, MetricLabel {
     case streams
     case handshakes
     case descriptors
+    /// One workload has its part of the descriptors.
+    case workloadDescriptors
+    /// Too many bytes wait for applications that don't read.
+    case heldBytes
     /// One peer address has its part of handshakes or tunnels.
     case peer
     /// No local port was left towards the application (I15).
@@ -89,6 +93,8 @@ package enum RefusalReason: Int, Sendable, MetricLabel {
         case .streams: "streams"
         case .handshakes: "handshakes"
         case .descriptors: "descriptors"
+        case .workloadDescriptors: "workload_descriptors"
+        case .heldBytes: "held_bytes"
         case .peer: "peer"
         case .sourcePorts: "source_ports"
         case .notRedirected: "not_redirected"

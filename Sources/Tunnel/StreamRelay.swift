@@ -31,6 +31,8 @@ package final class StreamRelay {
     private let loop: Loop
     private let settings: TunnelBounds
     private let windows: WindowBudget
+    /// Whose part of what may be held the stream takes.
+    private var holder: HeldBytes?
     private var owner: (any StreamOwner)?
     /// Nil once the stream is gone; the socket may still have bytes to take then.
     private var tunnel: TunnelConnection?
@@ -79,6 +81,7 @@ package final class StreamRelay {
     /// The tunnel carries this stream under this number.
     func attach(to tunnel: TunnelConnection, stream: Int32) {
         self.tunnel = tunnel
+        holder = tunnel.holder
         self.stream = stream
     }
 
@@ -116,16 +119,27 @@ extension StreamRelay {
         guard state != .over else { return }
         grow(bytes.count)
         guard state == .relaying, held.isEmpty else {
-            unsafe held.append(bytes)
+            unsafe hold(bytes)
             return
         }
         let sent = unsafe send(bytes)
         guard state == .relaying else { return }
         if sent < bytes.count {
-            unsafe held.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+            guard unsafe hold(UnsafeRawBufferPointer(rebasing: bytes[sent...])) else { return }
             adjustWant()
         }
         if sent > 0 { tunnel?.consumed(stream, sent) }
+    }
+
+    /// Keeps what the application doesn't take. False if there is too much of that: the stream is over then.
+    @discardableResult
+    private func hold(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard windows.hold(bytes.count, for: holder) else {
+            fail(ConnectionFailure(.limit, "applications leave too many bytes unread"))
+            return false
+        }
+        unsafe held.append(bytes)
+        return true
     }
 
     func endReceived() {
@@ -245,6 +259,7 @@ extension StreamRelay: EventSource {
         }
         toApplication &+= UInt64(sent)
         held.consume(sent)
+        windows.release(sent, of: holder)
         if sent > 0 { tunnel?.consumed(stream, sent) }
         finishIfDone()
         adjustWant()
@@ -313,6 +328,7 @@ extension StreamRelay {
         patience = nil
         if let token = token.take() { loop.unwatch(token) }
         socket = nil
+        windows.release(held.count, of: holder)
         held.release()
     }
 

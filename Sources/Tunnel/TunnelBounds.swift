@@ -29,6 +29,8 @@ package struct TunnelBounds: Sendable {
     package var largestStreamWindow = 4 << 20
     /// What all grown windows of a loop may promise together.
     package var windowBudget = 64 << 20
+    /// What may wait on a loop for applications that don't read.
+    package var heldBudget = 512 << 20
     /// How long a connection of which one half ended may stay without a byte: the other side may be computing its answer, or be gone.
     package var halfClosedTimeout = Interval.seconds(3600)
     /// How long a stream may live at all; nil: as long as both applications like.

@@ -55,6 +55,9 @@ package final class TunnelConnection {
     /// When the first of both ends' certificates ends, in seconds of wall time. Set by the owner for ours, by the handshake for the peer's.
     package var expires = Int64.max
 
+    /// Whose the bytes are that wait in this tunnel's streams. Set by the owner before the tunnel starts, where several tunnels count together.
+    package var holder = HeldBytes()
+
     let loop: Loop
     let settings: TunnelBounds
     var owner: (any TunnelOwner)?

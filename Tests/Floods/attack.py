@@ -277,10 +277,11 @@ class Attacker:
         self.hold(lambda: self.tunnel(opening), reads=False)
 
     def do_never_taken(self):
-        """Bytes for an application that doesn't read: it waits for the rest of a request that never ends."""
+        """Bytes for an application that doesn't read: it sends a large answer first, which nobody takes."""
         self.options.hold = 100
-        body = frames.frame(frames.DATA, 0, 1, b"POST /big HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
-        opening = frames.HELLO + frames.request(1, self.authority) + body + many_data(1, 240 << 10)
+        opening = frames.HELLO + b"".join(
+            frames.request(stream, self.authority) + frames.get(stream, b"/big") + many_data(stream, 240 << 10)
+            for stream in frames.streams(60))
         self.hold(lambda: self.tunnel(opening))
 
     def connects(self, authority):

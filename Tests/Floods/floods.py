@@ -24,7 +24,7 @@ ATTACKS = {
 }
 
 # What warrend may hold at most, in MiB: the reasons stand in docs/security.md, "What a peer can cost".
-BOUND = 256
+BOUND = 700
 GROWTH = 1.10
 RATIO = 2.0
 

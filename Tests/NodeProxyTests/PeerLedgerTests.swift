@@ -70,6 +70,18 @@ import Testing
         #expect(ledger.admit(address, second: 12) != nil)
     }
 
+    @Test func `who asks in vain without end waits, and asks again when time has passed`() throws {
+        let ledger = ledger { $0.failures = 20 }
+        let peer = try #require(ledger.admit(address, second: 1))
+        for _ in 0..<20 {
+            #expect(ledger.mayAsk(peer, second: 1))
+            ledger.failed(peer)
+        }
+        #expect(!ledger.mayAsk(peer, second: 1))
+        #expect(ledger.mayAsk(try #require(ledger.admit(other, second: 1)), second: 1))
+        #expect(ledger.mayAsk(peer, second: 2))
+    }
+
     @Test func `accounts are bounded: those that are idle and full go, beyond they share one`() throws {
         let ledger = ledger {
             $0.accounts = 100

@@ -171,9 +171,11 @@ import Tunnel
         #expect(try bench.metric("warren_tunnels", "side=\"server\"") == 0)
     }
 
-    @Test func `beyond a limit of connections a CONNECT is refused, and room serves the next`() throws {
+    @Test(arguments: ["connections", "descriptors"])
+    func `beyond a limit of a workload a CONNECT is refused, and room serves the next`(what: String) throws {
         var settings = WorkerSettings()
-        settings.connectionsPerWorkload = 2
+        // Of the descriptors the tunnel has one.
+        if what == "connections" { settings.connectionsPerWorkload = 2 } else { settings.descriptorsPerWorkload = 3 }
         let bench = try NodeBench(settings: settings)
         let end = try opened(bench)
         let calls = try (0..<2).map { _ in try end.call("127.0.0.5:\(bench.port)") }

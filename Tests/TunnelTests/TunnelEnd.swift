@@ -38,7 +38,7 @@ final class TunnelEnd: TunnelOwner {
     init(loop: Loop, bounds: TunnelBounds) {
         self.loop = loop
         self.bounds = bounds
-        windows = WindowBudget(bytes: bounds.windowBudget)
+        windows = WindowBudget(bytes: bounds.windowBudget, held: bounds.heldBudget)
     }
 
     func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? {

@@ -11,9 +11,11 @@ package struct LimitSettings: Sendable {
     package var handshakes = 1000
     package var peerHandshakes = 400
     package var peerTunnels = 500
+    package var peerFailures = 1000
     package var headerList = ByteSize.kibibytes(16)
     package var streamWindow = ByteSize.mebibytes(4)
     package var windowMemory = ByteSize.mebibytes(256)
+    package var heldMemory = ByteSize.mebibytes(1024)
     package var splicePipes = 512
     package var resetRate = 100
     package var reservedDescriptors = 256
@@ -52,6 +54,12 @@ package struct LimitSettings: Sendable {
             because:
                 "28,232 connections, all that one address can have to one application, need 283; a tunnel takes a descriptor and about 60 kB. More workloads behind one address, as with address translation, need more."
         ),
+        .integer(
+            "limits.peerFailures", \.limits.peerFailures, 10...1_000_000,
+            "CONNECTs of one address that may come to nothing on one loop within ten seconds; beyond, its CONNECTs wait until time gave some back.",
+            because:
+                "One costs as much as a connection, and nobody has anything of it: a hundred in a second are 1 % of a loop. Who calls an application that is down hears it later, not never."
+        ),
         .size(
             "limits.headerList", \.limits.headerList, .kibibytes(1) ... .mebibytes(1),
             "The headers of one CONNECT or its answer.",
@@ -64,6 +72,12 @@ package struct LimitSettings: Sendable {
             "limits.windowMemory", \.limits.windowMemory, .mebibytes(1) ... .mebibytes(1 << 20),
             "What all windows that peers were given may add up to.",
             because: "64 streams at their full window; the others keep small ones, which are enough for requests."),
+        .size(
+            "limits.heldMemory", \.limits.heldMemory, .mebibytes(4) ... .mebibytes(1 << 20),
+            "Bytes that came in tunnels and that applications haven't read, half of them of one workload's or one peer's streams; the stream that brings more is reset.",
+            because:
+                "4,000 streams that nobody reads, at their first window of 256 KiB. Thirty thousand could have seven times as much, which is more than most hosts have left."
+        ),
         .integer(
             "limits.splicePipes", \.limits.splicePipes, 0...100_000,
             "Pipes for connections that are relayed in the kernel; beyond that bytes are copied.",
