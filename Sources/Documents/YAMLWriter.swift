@@ -16,6 +16,7 @@ extension YAML {
 
 struct YAMLWriter {
     private(set) var bytes: [UInt8] = []
+    private static let longestKey = 1000
 
     init() {}
 
@@ -26,8 +27,7 @@ struct YAMLWriter {
             if !isInline { bytes.append(UInt8(ascii: "\n")) }
             for (index, entry) in entries.enumerated() {
                 if index > 0 || !isInline { indent(level) }
-                write(scalar: .string(entry.key))
-                bytes.append(UInt8(ascii: ":"))
+                write(key: entry.key, level: level)
                 write(entry.value, level: nested(entry.value, level), isInline: false)
             }
         case .sequence(let values) where !values.isEmpty:
@@ -42,6 +42,18 @@ struct YAMLWriter {
             write(scalar: value.content)
             bytes.append(UInt8(ascii: "\n"))
         }
+    }
+
+    /// A key beyond what readers look for its colon in (YAML 1.2 §7.4.2: 1024 characters) is marked as one, and its colon is on the next line.
+    private mutating func write(key: String, level: Int) {
+        let start = bytes.count
+        write(scalar: .string(key))
+        if bytes.count - start > Self.longestKey {
+            bytes.insert(contentsOf: "? ".utf8, at: start)
+            bytes.append(UInt8(ascii: "\n"))
+            indent(level)
+        }
+        bytes.append(UInt8(ascii: ":"))
     }
 
     /// Sequences stand at the level of their key, as Kubernetes' tools write them.

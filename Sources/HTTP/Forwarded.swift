@@ -82,14 +82,18 @@ extension Forwarded {
             switch byte {
             case UInt8(ascii: "\""): return String(validating: bytes, as: UTF8.self)
             case UInt8(ascii: "\\"):
-                guard let escaped = rest.popFirst() else { return nil }
+                // RFC 9110 §5.6.4: a control character can't be escaped either.
+                guard let escaped = rest.popFirst(), !isControl(escaped) else { return nil }
                 bytes.append(escaped)
-            case 0..<0x20, 0x7f: return nil
-            default: bytes.append(byte)
+            default:
+                guard !isControl(byte) else { return nil }
+                bytes.append(byte)
             }
         }
         return nil
     }
+
+    private static func isControl(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x7f }
 
     private static func quoted(_ value: String) -> String {
         if !value.isEmpty, value.utf8.allSatisfy(isToken) { return value }

@@ -46,7 +46,7 @@ package struct Netlink: ~Copyable {
         try send(request)
         while true {
             for message in try receive() where message.sequence == sequence {
-                if let failure = try Self.failure(message) { throw failure }
+                if let failure = try message.failure() { throw failure }
                 if message.type == Int(NLMSG_ERROR) { return }
             }
         }
@@ -57,7 +57,7 @@ package struct Netlink: ~Copyable {
         try send(request)
         while true {
             for message in try receive() where message.sequence == sequence {
-                if let failure = try Self.failure(message) { throw failure }
+                if let failure = try message.failure() { throw failure }
                 return message
             }
         }
@@ -80,7 +80,7 @@ package struct Netlink: ~Copyable {
         while true {
             for message in try receive() where message.sequence == sequence {
                 if message.flags & Int(NLM_F_DUMP_INTR) != 0 { consistent = false }
-                if let failure = try Self.failure(message) { throw failure }
+                if let failure = try message.failure() { throw failure }
                 if message.type == Int(NLMSG_DONE) { return consistent ? messages : nil }
                 messages.append(message)
             }
@@ -103,12 +103,5 @@ package struct Netlink: ~Copyable {
         }
         guard length <= buffer.count else { throw Errno(EMSGSIZE) }
         return NetlinkMessage.all(in: buffer[..<length])
-    }
-
-    /// The error that a message bears; nil for none, an acknowledgement included.
-    private static func failure(_ message: NetlinkMessage) throws(Errno) -> Errno? {
-        guard message.type == Int(NLMSG_ERROR) || message.type == Int(NLMSG_DONE) else { return nil }
-        guard let code = message.payload.number(at: 0, as: Int32.self) else { throw Errno(EBADMSG) }
-        return code < 0 && code > -4096 ? Errno(-code) : nil
     }
 }

@@ -9,12 +9,7 @@ extension Netlink {
     package mutating func addresses() throws(Errno) -> [IPAddress] {
         let body = [UInt8](repeating: 0, count: 8)
         let messages = try dump(NetlinkRequest(type: RTM_GETADDR, flags: Int(NLM_F_DUMP), body: body))
-        return messages.compactMap { message in
-            let attributes = message.attributes(after: 8)
-            // IFA_LOCAL is ours where IFA_ADDRESS is the other end of a point-to-point link; IPv6 has only the latter otherwise.
-            guard message.type == RTM_NEWADDR, let bytes = attributes[IFA_LOCAL] ?? attributes[IFA_ADDRESS] else { return nil }
-            return IPAddress(bytes: bytes)
-        }
+        return messages.compactMap { IPAddress($0) }
     }
 
     /// Whether the loopback device is up.
@@ -33,5 +28,15 @@ extension Netlink {
         let body =
             [UInt8(AF_UNSPEC), 0, 0, 0] + nativeBytes(Int32(1)) + nativeBytes(up ? UInt32(IFF_UP) : 0) + nativeBytes(change)
         return NetlinkRequest(type: type, flags: flags, body: body)
+    }
+}
+
+extension IPAddress {
+    /// What a message of RTM_GETADDR tells (`ifaddrmsg`, 8 bytes); nil if it tells something else.
+    package init?(_ message: NetlinkMessage) {
+        let attributes = message.attributes(after: 8)
+        // IFA_LOCAL is ours where IFA_ADDRESS is the other end of a point-to-point link; IPv6 has only the latter otherwise.
+        guard message.type == RTM_NEWADDR, let bytes = attributes[IFA_LOCAL] ?? attributes[IFA_ADDRESS] else { return nil }
+        self.init(bytes: bytes)
     }
 }

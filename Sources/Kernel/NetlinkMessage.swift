@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CLinux
+import Glibc
 
 /// A request to the kernel's netlink families, written as bytes: header, fixed part, attributes (RFC 3549, `linux/netlink.h`). Numbers
 /// are in the machine's order unless a family says otherwise.
-struct NetlinkRequest {
+package struct NetlinkRequest {
     private(set) var bytes: [UInt8]
 
     init(type: Int, flags: Int, body: [UInt8]) {
@@ -28,7 +29,7 @@ struct NetlinkRequest {
     mutating func attribute(_ type: Int, _ number: UInt32) { attribute(type, nativeBytes(number)) }
 
     /// The request with its length and a number by which its answers are known.
-    func finished(sequence: UInt32) -> [UInt8] {
+    package func finished(sequence: UInt32) -> [UInt8] {
         let head = nativeBytes(UInt32(truncatingIfNeeded: bytes.count)) + bytes[4..<8] + nativeBytes(sequence)
         return head + bytes[12...]
     }
@@ -40,15 +41,15 @@ struct NetlinkRequest {
 func nativeBytes(_ number: some FixedWidthInteger) -> [UInt8] { unsafe withUnsafeBytes(of: number) { unsafe Array($0) } }
 
 /// One message of an answer. The kernel writes them, but they are read as if a peer did: no length in them is believed.
-struct NetlinkMessage {
-    let type: Int
-    let flags: Int
-    let sequence: UInt32
+package struct NetlinkMessage: Equatable {
+    package let type: Int
+    package let flags: Int
+    package let sequence: UInt32
     /// What follows the header.
-    let payload: ArraySlice<UInt8>
+    package let payload: ArraySlice<UInt8>
 
     /// The messages of one datagram; those before a malformed one are still good.
-    static func all(in datagram: ArraySlice<UInt8>) -> [NetlinkMessage] {
+    package static func all(in datagram: ArraySlice<UInt8>) -> [NetlinkMessage] {
         var messages: [NetlinkMessage] = []
         var rest = datagram
         while let length = rest.number(at: 0, as: UInt32.self), let size = Int(exactly: length), size >= 16, size <= rest.count,
@@ -60,6 +61,13 @@ struct NetlinkMessage {
             rest = rest.dropFirst(size + (4 - size & 3) & 3)
         }
         return messages
+    }
+
+    /// The error that it bears; nil for none, an acknowledgement included.
+    package func failure() throws(Errno) -> Errno? {
+        guard type == Int(NLMSG_ERROR) || type == Int(NLMSG_DONE) else { return nil }
+        guard let code = payload.number(at: 0, as: Int32.self) else { throw Errno(EBADMSG) }
+        return code < 0 && code > -4096 ? Errno(-code) : nil
     }
 
     /// The attributes after a fixed part of so many bytes, the last of each type.

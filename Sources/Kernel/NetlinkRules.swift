@@ -49,7 +49,7 @@ package struct RoutingRule: Hashable, Sendable {
 extension Netlink {
     /// Adds a rule; `exists` if it is there already.
     package mutating func add(_ rule: RoutingRule) throws(Errno) {
-        try change(rule.request(RTM_NEWRULE, flags: Int(NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)))
+        try change(rule.addition)
     }
 
     /// Removes a rule; `noSuchFile` if it isn't there.
@@ -66,6 +66,9 @@ extension Netlink {
 }
 
 extension RoutingRule {
+    /// What the kernel is asked for it.
+    package var addition: NetlinkRequest { request(RTM_NEWRULE, flags: Int(NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)) }
+
     /// `fib_rule_hdr` (12 bytes) and the attributes of `linux/fib_rules.h`.
     fileprivate func request(_ type: Int, flags: Int) -> NetlinkRequest {
         let body = [family.number, 0, UInt8(source?.length ?? 0), 0, 0, 0, 0, actionNumber, 0, 0, 0, 0]
@@ -94,7 +97,8 @@ extension RoutingRule {
         }
     }
 
-    fileprivate init?(_ message: NetlinkMessage, family: IPAddress.Family) {
+    /// What a message of RTM_GETRULE tells; nil for another family's rule, and for an action that `Action` doesn't know.
+    package init?(_ message: NetlinkMessage, family: IPAddress.Family) {
         let attributes = message.attributes(after: 12)
         let start = message.payload.startIndex
         guard message.type == RTM_NEWRULE, message.payload.count >= 12, message.payload.first == family.number,

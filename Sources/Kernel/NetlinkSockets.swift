@@ -67,7 +67,7 @@ extension Netlink {
 
 extension SocketEntry {
     /// `inet_diag_msg` (72 bytes): family, state, timer, retransmits; source port at 4, destination port at 6, addresses at 8 and 24.
-    fileprivate init?(_ message: NetlinkMessage) {
+    package init?(_ message: NetlinkMessage) {
         let body = message.payload
         guard message.type == Int(SOCK_DIAG_BY_FAMILY), body.count >= 72, let family = body.first,
             let localPort = body.number(at: 4, as: UInt16.self), let remotePort = body.number(at: 6, as: UInt16.self),

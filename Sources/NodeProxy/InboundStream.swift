@@ -64,7 +64,7 @@ final class InboundStream: ProxiedConnection {
                     status: HBONE.Status.notConnect))
             return
         }
-        switch InboundTarget.resolve(head.authority, at: local, for: workload, in: worker.snapshot) {
+        switch InboundTarget.resolve(head.authority, at: local, for: workload.shared.uid, in: worker.snapshot) {
         case .failure(let failure): refuse(HBONE.Status.badTarget, failure)
         case .success(let target):
             self.target = target

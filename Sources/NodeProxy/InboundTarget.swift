@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Bytes
-internal import Mesh
-internal import Tunnel
+package import Bytes
+package import Mesh
+package import Tunnel
 
 /// What the authority of a CONNECT means at a workload.
-enum InboundTarget {
+package enum InboundTarget {
     /// The longest name that DNS has, and a port.
     private static let longest = 253 + 6
 
@@ -13,14 +13,15 @@ enum InboundTarget {
     ///
     /// An address must be the one at which the tunnel arrived. A name must be a service of the mesh: its port leads to the port behind it at
     /// this workload. A name that nobody knows can never work, so it is answered as a bad request, not as a failure that may pass.
-    static func resolve(
-        _ authority: String, at local: IPAddress?, for workload: WorkerWorkload, in snapshot: MeshSnapshot
+    /// - Parameter uid: the workload's.
+    package static func resolve(
+        _ authority: String, at local: IPAddress?, for uid: String, in snapshot: MeshSnapshot
     ) -> Result<SocketAddress, ConnectionFailure> {
         guard authority.utf8.count <= longest else { return bad("the authority has \(authority.utf8.count) bytes") }
         if let address = SocketAddress(authority) { return check(address, at: local) }
         guard let local else { return bad("the tunnel's own address is not known") }
         guard let (host, port) = split(authority) else { return bad("the authority \(quoted(authority)) is no address and port") }
-        guard let id = snapshot.workload(uid: workload.shared.uid),
+        guard let id = snapshot.workload(uid: uid),
             let target = snapshot.targetPort(ofHost: host, port: port, at: id)
         else { return bad("no service \(quoted(host)) with port \(port) is known here") }
         return check(SocketAddress(local, target), at: local)
@@ -56,7 +57,7 @@ enum InboundTarget {
     }
 
     /// A peer's bytes in our sentence: bounded, and nothing but what is printable.
-    static func printable(_ text: String) -> String {
+    package static func printable(_ text: String) -> String {
         String(decoding: text.utf8.prefix(80).map { (0x21...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
     }
 

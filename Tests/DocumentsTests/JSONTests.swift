@@ -83,6 +83,17 @@ import Testing
         #expect(try YAML.read(YAML.write(value)) == [value])
     }
 
+    @Test(arguments: [999, 1000, 1023, 1024, 1025, 5000], ["a", "\u{7f}", "é"])
+    func `a long key is found again, wherever it stands`(count: Int, text: String) throws {
+        let key = String(repeating: text, count: count)
+        let value: Value = .object([
+            (key, [1, [2]]), (key + "b", .object([(key, .object([(key, "x")])), ("short", [])])),
+            ("list", [.object([(key, [.object([(key, .null)])])])]),
+        ])
+        #expect(try YAML.read(YAML.write(value)) == [value])
+        #expect(try YAML.read(YAML.write([value])) == [[value]])
+    }
+
     @Test func `YAML looks as people write it`() {
         let value: Value = [
             "kind": "Service", "empty": [],

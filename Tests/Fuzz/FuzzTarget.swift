@@ -26,7 +26,8 @@ package struct FuzzTarget: Sendable {
         FuzzTarget("HTTP2Client", HTTP2ClientHarness.fuzz), FuzzTarget("Headers", HeadersHarness.fuzz),
         FuzzTarget("Addresses", AddressesHarness.fuzz), FuzzTarget("Certificates", CertificatesHarness.fuzz),
         FuzzTarget("TLS", TLSHarness.fuzz), FuzzTarget("Configuration", ConfigurationHarness.fuzz),
-        FuzzTarget("Telemetry", TelemetryHarness.fuzz),
+        FuzzTarget("Telemetry", TelemetryHarness.fuzz), FuzzTarget("Netlink", NetlinkHarness.fuzz),
+        FuzzTarget("ConnectTarget", ConnectTargetHarness.fuzz), FuzzTarget("AdminAnswer", AdminAnswerHarness.fuzz),
     ]
 
     /// The target of this name.

@@ -157,6 +157,7 @@ import Testing
 
     @Test(arguments: [
         "", ";", "for", "for=", "=x", "for=\"", "for=\"a", "for=\"a\\", "for=a b", "for=a;", "for = a", "for=\"a\u{1}\"",
+        "host=\"a\\\u{0}\"", "host=\"a\\\u{c}b\"", "host=\"a\\\u{7f}\"",
         "for=10.0.0.1:4711",
         "host=\"" + String(repeating: "a", count: 4096) + "\"",
     ])

@@ -19,8 +19,7 @@ import Tunnel
         -> Result<SocketAddress, ConnectionFailure>
     {
         let snapshot = TestNode.snapshot(Self.mesh)
-        let workload = try TestNode.workload(uid, in: snapshot, credential: TestAuthority().credential("db"))
-        return InboundTarget.resolve(authority, at: local, for: workload, in: snapshot)
+        return InboundTarget.resolve(authority, at: local, for: uid, in: snapshot)
     }
 
     @Test(arguments: [

@@ -221,6 +221,23 @@ import Testing
         #expect(desk.output.contains("not ready, pending: mesh,capture") && desk.output.contains("not in use: 2 errors"))
     }
 
+    @Test(arguments: ["version", "node", "meshPath", "trustDomain", "workloads", "pending", "meshRefused"])
+    func `nothing that status shows moves the cursor`(_ key: String) throws {
+        let desk = Desk()
+        let text: Value = "a\u{1b}[2J\r\nb\u{9b}\u{202e}c"
+        desk.answers["/status"] = [key: key == "pending" ? [text] : text]
+        desk.run("status")
+        #expect(desk.output.contains("a?[2J??b??c"))
+        #expect(desk.output.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) })
+    }
+
+    @Test func `nothing in a failure moves the cursor`() {
+        let desk = Desk()
+        desk.failures["/status"] = AdminFailure("no\u{1b}[2J\nentry", remedy: "Look\u{7}.")
+        #expect(desk.run("status") == .failed)
+        #expect(desk.errors == "warren: no?[2J?entry\n  → Look?.\n")
+    }
+
     @Test func `version is told with and without a daemon`() throws {
         let desk = Desk()
         #expect(desk.run("version") == .ok)

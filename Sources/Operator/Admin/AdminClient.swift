@@ -10,7 +10,15 @@ package enum AdminClient {
 
     package static func send(_ request: AdminRequest) -> Result<AdminAnswer, AdminFailure> {
         do throws(AdminFailure) {
-            let bytes = try exchange(request)
+            return try read(exchange(request), to: request)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// What the bytes of an answer mean.
+    package static func read(_ bytes: [UInt8], to request: AdminRequest) -> Result<AdminAnswer, AdminFailure> {
+        do throws(AdminFailure) {
             let response = try HTTPAnswer(bytes)
             let document = try read(response)
             guard response.status == 200 else {

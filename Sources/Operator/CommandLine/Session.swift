@@ -35,7 +35,8 @@ package final class Session {
 
     /// Says that something failed.
     func failed(_ message: String, remedy: String = "") -> ExitCode {
-        console.complain("warren: \(message)\n\(remedy.isEmpty ? "" : "  → \(remedy)\n")")
+        // Names in it may be those of peers.
+        console.complain("warren: \(printable(message))\n\(remedy.isEmpty ? "" : "  → \(printable(remedy))\n")")
         return .failed
     }
 

@@ -23,21 +23,22 @@ enum StatusCommand {
 
     private static func text(_ status: Value, _ console: Console) -> String {
         let isReady = status["ready"]?.boolValue == true
-        let pending = status.listCell("pending", most: 20) ?? "nothing"
+        let pending = printable(status.listCell("pending", most: 20) ?? "nothing")
+        func cell(_ key: String, _ absent: String = "-") -> String { printable(status.cell(key) ?? absent) }
         let state = isReady ? console.paint("ready", .good) : console.paint("not ready, pending: \(pending)", .bad)
         var rows: [(String, String)] = [
             (
                 "warrend",
-                "\(status.cell("version") ?? "-") on \(status.cell("node") ?? "-"), process \(status.cell("process") ?? "-")"
+                "\(cell("version")) on \(cell("node")), process \(cell("process"))"
             ),
             ("state", state), ("up for", status.ageCell("uptimeSeconds") ?? "-"),
-            ("mesh", "\(status.cell("meshPath") ?? "-"), revision \(status.cell("meshRevision") ?? "-")"),
-            ("trust domain", status.cell("trustDomain") ?? "-"),
-            ("workloads", "\(status.cell("workloads") ?? "0"), of which \(status.cell("captured") ?? "0") are captured here"),
-            ("services", status.cell("services") ?? "0"), ("policies", status.cell("policies") ?? "0"),
+            ("mesh", "\(cell("meshPath")), revision \(cell("meshRevision"))"),
+            ("trust domain", cell("trustDomain")),
+            ("workloads", "\(cell("workloads", "0")), of which \(cell("captured", "0")) are captured here"),
+            ("services", cell("services", "0")), ("policies", cell("policies", "0")),
             (
                 "connections",
-                "\(status.cell("connections") ?? "0") open, in \(status.cell("tunnels") ?? "0") tunnels and beside them"
+                "\(cell("connections", "0")) open, in \(cell("tunnels", "0")) tunnels and beside them"
             ),
         ]
         if let refused = status.cell("meshRefused") {

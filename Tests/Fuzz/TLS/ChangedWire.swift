@@ -30,27 +30,23 @@ struct ChangedWire {
     /// What comes out at the other end.
     mutating func carry(_ bytes: [UInt8]) -> [UInt8] {
         guard !changes.isEmpty, !bytes.isEmpty else { return bytes }
+        let began = passed.count
+        passed += bytes
         var result: [UInt8] = []
-        var skipped = 0
-        for byte in bytes {
-            let place = passed.count
-            passed.append(byte)
-            if skipped > 0 {
-                skipped -= 1
-                continue
-            }
-            guard let change = changes.removeValue(forKey: place) else {
-                result.append(byte)
-                continue
-            }
+        var next = began
+        // Runs between the changes: a byte at a time was a third of the whole target.
+        for place in changes.keys.filter({ $0 < passed.count }).sorted() {
+            guard let change = changes.removeValue(forKey: place), place >= next else { continue }
             isClean = false
+            result += passed[next..<place]
+            next = place + 1
             switch change {
-            case .flip(let bits): result.append(byte ^ bits)
-            case .insert(let more): result += more + [byte]
-            case .remove(let count): skipped = count - 1
-            case .repeated(let count): result += passed.suffix(count)
+            case .flip(let bits): result.append(passed[place] ^ bits)
+            case .insert(let more): result += more + [passed[place]]
+            case .remove(let count): next = min(place + count, passed.count)
+            case .repeated(let count): result += passed[..<next].suffix(count)
             }
         }
-        return result
+        return result + passed[next...]
     }
 }

@@ -37,18 +37,18 @@ enum TLSHarness {
 
     /// Two good ends with somebody between them.
     private static func changed(_ input: inout FuzzInput) {
-        let (pattern, amount) = (input.byte(), input.word() % 40_000)
+        let (pattern, amount) = (input.byte(), input.word() % 20_000)
         var up = ChangedWire(&input)
         var down = ChangedWire(&input)
         let (client, server) = (makeClient(), makeServer())
-        let (question, answer) = (bytes(amount, seed: 1), bytes(amount / 2, seed: 2))
+        let (question, answer) = (Array(text[..<amount]), Array(text[amount / 2..<amount]))
         var (asked, answered) = (false, false)
         client.proceed()
         for _ in 0..<64 {
             let (there, back) = (up.carry(client.takeOutput()), down.carry(server.takeOutput()))
             if there.isEmpty, back.isEmpty { break }
-            for piece in Pieces(bytes: there, pattern: pattern) { server.receive(piece) }
-            for piece in Pieces(bytes: back, pattern: pattern) { client.receive(piece) }
+            carry(there, to: server, pattern: pattern)
+            carry(back, to: client, pattern: pattern)
             if client.peer != nil, !asked {
                 asked = true
                 client.write(question)
@@ -64,6 +64,17 @@ enum TLSHarness {
         if up.isClean, down.isClean {
             invariant(client.isClosed && client.received == answer, "an answer was lost: \(client.failure as Any)")
             invariant(server.received == question && server.failure == nil, "a question was lost: \(server.failure as Any)")
+        }
+    }
+
+    /// In small pieces as far as a handshake goes, then in larger ones: ten thousand pieces of a transfer show no more than a hundred.
+    private static func carry(_ bytes: [UInt8], to end: TLSEnd, pattern: UInt8) {
+        let small = 3000
+        for piece in Pieces(bytes: Array(bytes.prefix(small)), pattern: pattern) { end.receive(piece) }
+        var rest = bytes.dropFirst(small)
+        while !rest.isEmpty {
+            end.receive(rest.prefix(1000 + Int(pattern)))
+            rest = rest.dropFirst(1000 + Int(pattern))
         }
     }
 
@@ -93,8 +104,9 @@ enum TLSHarness {
             "taken for \(peer.identity), with the names \(certificate.uriNames as Any)")
     }
 
-    private static func bytes(_ count: Int, seed: UInt64) -> [UInt8] {
-        var numbers = SplitMix(seed: seed)
-        return (0..<count).map { _ in UInt8(truncatingIfNeeded: numbers.next()) }
-    }
+    /// What both say the beginning or a part of: longer than a record.
+    private static let text: [UInt8] = {
+        var numbers = SplitMix(seed: 1)
+        return (0..<20_000).map { _ in UInt8(truncatingIfNeeded: numbers.next()) }
+    }()
 }
