@@ -10,6 +10,8 @@ import account
 import document
 import lab
 import load
+import sweep
+from perf import profiled
 from results import Results
 from rows import ROWS
 from systems import ALL
@@ -33,13 +35,16 @@ def options():
     parser.add_argument("--congestion", default="cubic", help="on every socket of every system: cubic (default), bbr, …; host leaves it alone")
     parser.add_argument("--json", metavar="FILE", help="writes every figure, with its samples")
     parser.add_argument("--markdown", action="store_true", help="writes the table into docs/benchmarks.md")
+    parser.add_argument("--profile", metavar="FOLDER", help="perf.data of the proxies into this folder, SYSTEM-ROW.data, last sample of each")
+    parser.add_argument("--sweep", action="store_true", help="instead: the peers with other settings than the committed ones")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="the peers' workers per proxy (as warrend has loops: one per processor)")
     parser.add_argument("--buffer", type=int, default=64, metavar="KIB", help="the peers' buffers (64)")
     parser.add_argument("--reuseport", action="store_true", help="a listening socket per worker of nginx")
     words = parser.parse_args()
     words.rounds = words.rounds or (2 if words.quick else 5)
     words.seconds = words.seconds or (1 if words.quick else 4)
-    words.warm_up = 1
+    # The digest check is warm-up enough to see.
+    words.warm_up = 0 if words.quick else 1
     words.idle_connections = [2000] if words.quick else [2000, 10000]
     # warrend gives buffers back after ten idle seconds.
     words.settle = 1 if words.quick else 12
@@ -60,7 +65,8 @@ def measure(row, systems, run, results, label, counts=True):
     for system in systems:
         if row.near and not system.has_near:
             continue
-        figures = row.measure(system, run)
+        with profiled(system, row, run):
+            figures = row.measure(system, run)
         if figures is None:
             continue
         if counts:
@@ -71,6 +77,9 @@ def measure(row, systems, run, results, label, counts=True):
 def main():
     run = options()
     lab.prepare(f"{run.programs}/warren", run.congestion)
+    if run.sweep:
+        sweep.run(run, say, told)
+        return
     results = Results(run.rows)
     systems = []
     for name in run.systems:
@@ -87,10 +96,11 @@ def main():
         if row.once:
             measure(row, systems, run, results, "once")
     repeated = [row for row in run.rows if not row.once]
-    seconds, run.seconds = run.seconds, run.warm_up
-    for row in repeated:
-        measure(row, systems, run, results, "warm-up", counts=False)
-    run.seconds = seconds
+    if run.warm_up:
+        seconds, run.seconds = run.seconds, run.warm_up
+        for row in repeated:
+            measure(row, systems, run, results, "warm-up", counts=False)
+        run.seconds = seconds
     for number in range(run.rounds if repeated else 0):
         # Another one begins each time, so that nobody always follows the same.
         turned = systems[number % len(systems):] + systems[:number % len(systems)]

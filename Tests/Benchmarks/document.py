@@ -11,7 +11,7 @@ PAGE = f"{lab.HERE}/../../docs/benchmarks.md"
 
 
 def _version(argv, pattern):
-    found = re.search(pattern, lab.run(argv, check=False, stdin=None) or "")
+    found = re.search(pattern, lab.run(argv, check=False) or "")
     return found.group(1) if found else "?"
 
 
@@ -30,13 +30,17 @@ def about(run, stolen):
         "A ratio is Warren's figure by the peer's.")
 
 
-def write(results, run, stolen):
+def put(name, content):
+    """Replaces what stands between the markers of this name."""
     with open(PAGE) as file:
         text = file.read()
-    begin, end = f"<!-- {run.congestion}: Tests/Benchmarks/run.sh --markdown writes this -->", f"<!-- end of {run.congestion} -->"
+    begin, end = f"<!-- {name}: Tests/Benchmarks/run.sh --markdown writes this -->", f"<!-- end of {name} -->"
     if text.count(begin) != 1 or text.count(end) != 1:
-        raise lab.Failure(f"docs/benchmarks.md has no place for {run.congestion}: it must hold the lines\n{begin}\n{end}")
+        raise lab.Failure(f"docs/benchmarks.md has no place for {name}: it must hold the lines\n{begin}\n{end}")
     before, rest = text.split(begin)
-    after = rest.split(end)[1]
     with open(PAGE, "w") as file:
-        file.write(f"{before}{begin}\n\n{about(run, stolen)}\n\n{results.markdown()}\n\n{results.summary()}.\n\n{end}{after}")
+        file.write(f"{before}{begin}\n\n{content}\n\n{end}{rest.split(end)[1]}")
+
+
+def write(results, run, stolen):
+    put(run.congestion, f"{about(run, stolen)}\n\n{results.markdown()}\n\n{results.summary()}.")

@@ -3,6 +3,7 @@
 
     client 10.66.1.10 ════ veth ════ 10.66.2.10 server
                       ════ veth ════ 10.66.1.11 near (the same host's)
+   caller 10.66.3.10 ════ veth ════ 10.66.2.10 server (no workload: nothing captures it; handshakes only)
 
 The whole run stands in namespaces of its own (run.sh), so nothing here is taken down: it ends with the first process.
 """
@@ -15,7 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUN = "/run/bench"
 CA = f"{RUN}/ca"
-CLIENT, SERVER, NEAR = "10.66.1.10", "10.66.2.10", "10.66.1.11"
+CLIENT, SERVER, NEAR, CALLER = "10.66.1.10", "10.66.2.10", "10.66.1.11", "10.66.3.10"
 # What the kernel allows without asking: enough for 10,000 connections at two descriptors each, less some.
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
@@ -96,29 +97,30 @@ def configure(name, target, **values):
     return target
 
 
+def wire(one, device, own, other, its_device, its):
+    """A veth between two places that leads to nothing but these two addresses."""
+    run(["ip", "-n", one.name, "link", "add", device, "type", "veth", "peer", "name", its_device, "netns", other.name])
+    for place, link, address, there in ((one.name, device, own, its), (other.name, its_device, its, own)):
+        run(["ip", "-n", place, "addr", "add", f"{address}/32", "dev", link])
+        run(["ip", "-n", place, "link", "set", link, "up"])
+        run(["ip", "-n", place, "route", "add", there, "dev", link, "src", address])
+        # Ports in TIME_WAIT may be taken again after a second, as warrend sets it in the namespaces that it captures: thousands of
+        # connections a second would use up all ports otherwise, whichever system carries them.
+        run(["ip", "netns", "exec", place, "sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1"])
+
+
 class Pair:
     """The namespaces of one system and the applications in them."""
 
     def __init__(self, system):
-        self.client, self.server, self.near = (Place(f"{system}-{role}") for role in ("client", "server", "near"))
-        self._wire("eth0", self.server, SERVER)
-        self._wire("eth1", self.near, NEAR)
+        self.client, self.server, self.near, self.caller = (Place(f"{system}-{role}") for role in ("client", "server", "near", "caller"))
+        wire(self.client, "eth0", CLIENT, self.server, "eth0", SERVER)
+        wire(self.client, "eth1", CLIENT, self.near, "eth0", NEAR)
+        wire(self.caller, "eth0", CALLER, self.server, "eth1", SERVER)
         for place, address in ((self.server, SERVER), (self.near, NEAR)):
             self._applications(place, address)
         for place in (self.server, self.near):
             place.wait_listening(8080, 5201, 9000)
-
-    def _wire(self, device, other, address):
-        client = self.client.name
-        run(["ip", "-n", client, "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", other.name])
-        for place, link, own, there in ((client, device, CLIENT, address), (other.name, "eth0", address, CLIENT)):
-            run(["ip", "-n", place, "addr", "add", f"{own}/32", "dev", link])
-            run(["ip", "-n", place, "link", "set", link, "up"])
-            run(["ip", "-n", place, "route", "add", there, "dev", link, "src", own])
-        # Ports in TIME_WAIT may be taken again after a second, as warrend sets it in the namespaces that it captures: thousands of connections
-        # a second would use up all ports otherwise, whichever system carries them.
-        for place in (client, other.name):
-            run(["ip", "netns", "exec", place, "sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1"])
 
     def _applications(self, place, address):
         folder = f"{RUN}/{place.name}"

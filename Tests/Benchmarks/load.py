@@ -27,15 +27,17 @@ def bulk(system, seconds, streams=1, reverse=False, near=False):
     argv = ["iperf3", "--client", address, "--port", str(port), "--time", str(seconds), "--parallel", str(streams), "--json"]
 
     def work():
-        for attempt in range(3):
-            report = json.loads(system.client.run(argv + ["--reverse"] * reverse, timeout=seconds + 30, check=False) or "{}")
-            if "error" not in report and "end" in report:
-                return report["end"]["sum_received"]
-            # The server takes one client at a time, and needs a moment after the one before.
-            time.sleep(0.3)
-        raise lab.Failure(f"{system.name}: iperf3: {report.get('error', 'no report')}")
+        return json.loads(system.client.run(argv + ["--reverse"] * reverse, timeout=seconds + 30, check=False) or "{}")
 
-    received, cpu = _costs(system, near, work)
+    for _ in range(3):
+        report, cpu = _costs(system, near, work)
+        if "error" not in report and "end" in report:
+            break
+        # The server takes one client at a time, and needs a moment after the one before.
+        time.sleep(0.3)
+    else:
+        raise lab.Failure(f"{system.name}: iperf3: {report.get('error', 'no report')}{lab.all_logs()}")
+    received = report["end"]["sum_received"]
     figures = {"Gbit/s": received["bits_per_second"] / 1e9}
     if system.proxies(near):
         figures["CPU s/GB"] = cpu / (received["bytes"] / 1e9)
@@ -96,7 +98,7 @@ def handshakes(system, seconds, clients=2):
     argv = ["openssl", "s_time", "-connect", f"{target[0]}:{target[1]}", "-new", "-time", str(seconds), "-cert", f"{lab.CA}/client.pem", "-key",
             f"{lab.CA}/client-key.pem"]
     before, begun = account.seconds(roots), time.monotonic()
-    running = [system.client.start(argv, "s_time", stdout=subprocess.PIPE, text=True) for _ in range(clients)]
+    running = [system.pair.caller.start(argv, "s_time", stdout=subprocess.PIPE, text=True) for _ in range(clients)]
     texts = [process.communicate(timeout=seconds + 30)[0] for process in running]
     took = time.monotonic() - begun
     counts = [re.search(r"(\d+) connections in [\d.]+ real seconds", text) for text in texts]
@@ -113,7 +115,7 @@ def digest(system, megabytes, near=False):
 
 
 def memory(system, counts, settle):
-    """Anonymous memory of the proxies: idle, with idle connections, and after they have closed."""
+    """Anonymous memory of the proxies: idle, with idle connections, and after they have closed. A peer that can't hold them has no figure."""
     if not system.proxies():
         return None
     # Both ends have met: the first request makes what every later one uses.
@@ -126,10 +128,11 @@ def memory(system, counts, settle):
         if system.most_connections and count > system.most_connections:
             continue
         with system.client.start([f"{lab.RUN}/hold", address, str(port), str(count)], "hold", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as held:
-            if not held.stdout.readline():
-                raise lab.Failure(f"{system.name}: {count} connections can't be held{lab.all_logs()}")
-            time.sleep(1)
-            figures[f"bytes/connection at {count}"] = (account.anonymous(system.proxies()) - idle) / count
+            if held.stdout.readline():
+                time.sleep(1)
+                figures[f"bytes/connection at {count}"] = (account.anonymous(system.proxies()) - idle) / count
+            elif system.name == "warren":
+                raise lab.Failure(f"{count} connections can't be held{lab.all_logs()}")
             held.stdin.close()
         time.sleep(settle)
         figures[f"MB after {count}"] = account.anonymous(system.proxies()) / 1e6

@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from targets import TARGETS, higher_is_better
+from targets import TARGETS, higher_is_better, unit
 
 PEERS = ("nginx", "haproxy")
 US, OTHERS = "warren", ("nginx", "haproxy", "direct")
@@ -100,11 +100,10 @@ class Results:
                 peers = [None, *peers]
             for peer in peers or [None]:
                 theirs = self.median(key, peer) if peer else None
-                ours_counts = peer == meant
                 document.append({
-                    "metric": f"{key[0]} {key[1]}", "unit": key[1].split(" at ")[0].split(" after ")[0].split(" ")[-1], "warren": ours, "peer": peer, "peer_value": theirs,
-                    "ratio": ours / theirs if ours is not None and theirs else None, "target": str(target) if target and ours_counts else None,
-                    "met": met if ours_counts else None,
+                    "metric": f"{key[0]} {key[1]}", "unit": unit(key[1]), "warren": ours, "peer": peer, "peer_value": theirs,
+                    "ratio": ours / theirs if ours is not None and theirs else None,
+                    "target": str(target) if target and peer == meant else None, "met": met if peer == meant else None,
                     "warren_samples": self._samples[key].get(US, []), "peer_samples": self._samples[key].get(peer, []),
                 })
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Warren has to reach, as ratios in the same run. `best` is the better of nginx and HAProxy in that figure; no peer: an absolute bound."""
 import dataclasses
+import re
 from typing import Optional
 
 
@@ -38,6 +39,11 @@ TARGETS = {
     ("near-four", "Gbit/s"): Target("≥", 1.0, "nginx"),
     ("near-requests-32", "requests/s"): Target("≥", 1.0, "nginx"),
 }
+
+
+def unit(metric):
+    """Of `p99 µs`, `CPU s/GB` or `bytes/connection at 2000` the unit alone."""
+    return re.sub(r"^(p50|p99|CPU|idle) | (at|after) \d+$", "", metric)
 
 
 def higher_is_better(metric):

@@ -12,9 +12,10 @@ class System:
     # The most idle connections it can hold here; None without a bound of its own.
     most_connections = None
 
-    def __init__(self, settings):
-        """`settings` are the run's: congestion, workers, buffer, reuseport, programs."""
+    def __init__(self, settings, name=None):
+        """`settings` are the run's: congestion, workers, buffer, reuseport, programs. Several of a kind need names of their own."""
         self.settings = settings
+        self.name = name or self.name
         self.pair = lab.Pair(self.name)
         self.client = self.pair.client
 

@@ -14,8 +14,8 @@ class HAProxy(System):
         self._processes = []
         for role, place in (("client", self.pair.client), ("server", self.pair.server)):
             file = lab.configure(
-                f"haproxy-{role}.cfg", f"{lab.RUN}/haproxy-{role}.cfg", WORKERS=self.settings.workers, BUFFER=self.settings.buffer * 1024)
-            self._processes.append(place.start(["haproxy", "-db", "-f", file], f"haproxy-{role}").pid)
+                f"haproxy-{role}.cfg", f"{lab.RUN}/{self.name}-{role}.cfg", WORKERS=self.settings.workers, BUFFER=self.settings.buffer * 1024)
+            self._processes.append(place.start(["haproxy", "-db", "-f", file], f"{self.name}-{role}").pid)
         self.pair.client.wait_listening(*PORTS.values())
         self.pair.server.wait_listening(*(10000 + port for port in PORTS.values()))
 
