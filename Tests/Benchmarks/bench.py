@@ -118,8 +118,9 @@ def main():
         document.write(results, run, stolen)
 
 
-try:
-    main()
-except lab.Failure as failure:
-    print(f"benchmark: {failure}", file=sys.stderr, flush=True)
-    sys.exit(1)
+if __name__ == "__main__":
+    try:
+        main()
+    except lab.Failure as failure:
+        print(f"benchmark: {failure}", file=sys.stderr, flush=True)
+        sys.exit(1)

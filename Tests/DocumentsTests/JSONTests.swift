@@ -86,10 +86,11 @@ import Testing
     @Test(arguments: [999, 1000, 1023, 1024, 1025, 5000], ["a", "\u{7f}", "é"])
     func `a long key is found again, wherever it stands`(count: Int, text: String) throws {
         let key = String(repeating: text, count: count)
-        let value: Value = .object([
-            (key, [1, [2]]), (key + "b", .object([(key, .object([(key, "x")])), ("short", [])])),
-            ("list", [.object([(key, [.object([(key, .null)])])])]),
-        ])
+        let innermost = Value.object([(key, Value.string("x"))])
+        let inner = Value.object([(key, innermost), ("short", Value.array([]))])
+        let numbers = Value.array([.integer(1), .array([.integer(2)])])
+        let list = Value.array([.object([(key, .array([.object([(key, .null)])]))])])
+        let value = Value.object([(key, numbers), (key + "b", inner), ("list", list)])
         #expect(try YAML.read(YAML.write(value)) == [value])
         #expect(try YAML.read(YAML.write([value])) == [[value]])
     }
