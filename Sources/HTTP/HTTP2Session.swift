@@ -117,6 +117,9 @@ extension HTTP2Session {
         // The library's own limit counts every RST_STREAM, and a busy tunnel has many: each reset application is one. Ours counts
         // those of unanswered requests.
         unsafe nghttp2_option_set_stream_reset_rate_limit(option, 1 << 40, 1 << 30)
+        // The library counts a CONTINUATION once for each piece in which its nine bytes arrive (nghttp2#2817). We count frames.
+        let pieces = 9 * (settings.limits.continuations + 1)
+        unsafe nghttp2_option_set_max_continuations(option, pieces)
         // See HTTP2HeaderBlock. As a client all of the library's checks hold.
         if role == .server { unsafe nghttp2_option_set_no_http_messaging(option, 1) }
     }

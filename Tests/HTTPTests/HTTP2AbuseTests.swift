@@ -192,6 +192,20 @@ import Testing
         #expect(server.events.last == .request(1, head))
     }
 
+    @Test func `CONTINUATION frames are counted, not the pieces in which they arrive`() {
+        let block = Wire.block([(":method", "CONNECT"), (":authority", "10.0.0.2:80"), ("baggage", "a=b")])
+        for count in [1, 8, 9] {
+            let server = server()
+            var bytes = Wire.frame(.headers, flags: 0, 1, Array(block.prefix(5)))
+            for part in 1..<count { bytes += Wire.frame(.continuation, flags: 0, 1, [block[4 + part]]) }
+            bytes += Wire.frame(.continuation, flags: Wire.endHeaders, 1, Array(block.dropFirst(4 + count)))
+            for byte in bytes { server.receive([byte]) }
+            let head = HTTP2RequestHead(method: "CONNECT", authority: "10.0.0.2:80", headers: ["baggage": "a=b"])
+            #expect(server.events.contains(.request(1, head)) == (count <= 8))
+            #expect(server.session.failure == (count > 8 ? .continuationFlood : nil))
+        }
+    }
+
     @Test func `a header block of a megabyte closes the connection before it is decoded`() {
         let server = server()
         #expect(server.receive(Wire.header(1, Wire.endHeaders, 1, 1 << 20)) == .headerBlockTooLarge)
