@@ -57,6 +57,8 @@ package final class Loop {
     /// Whom the loop works for at this moment.
     private var tenant = Tenant.none
     private var lastPlace: UInt8 = 0
+    /// Which of the last turn's events was the first that was put off.
+    private var firstPutOff = 0
     private var eventShares = TurnShares()
     private var endShares = TurnShares()
     private var running = false
@@ -166,7 +168,11 @@ package final class Loop {
     private func serveEvents(_ count: Int) {
         let isCrowded = count >= TurnShares.crowd
         var before = now
-        for index in 0..<count {
+        // The kernel tells in the same order again: who was put off first is first now, or he would be put off for ever.
+        let start = firstPutOff < count ? firstPutOff : 0
+        firstPutOff = 0
+        for step in 0..<count {
+            let index = start + step < count ? start + step : start + step - count
             let (word, readiness) = epoll.event(index)
             guard let watch = watches[Token(word: word)] else { continue }
             tenant = watch.tenant
@@ -174,7 +180,10 @@ package final class Loop {
                 watch.source.ready(readiness)
                 continue
             }
-            guard eventShares.hasLeft(watch.tenant, turn: turns) else { continue }
+            guard eventShares.hasLeft(watch.tenant, turn: turns) else {
+                if firstPutOff == 0 { firstPutOff = index }
+                continue
+            }
             watch.source.ready(readiness)
             let after = Instant.now()
             // Who was found out to be behind it meanwhile pays for it.
@@ -188,13 +197,14 @@ package final class Loop {
     private func serveEndsOfTurn() {
         var index = 0
         var again: ContiguousArray<TurnEnd> = []
+        var putOff: ContiguousArray<TurnEnd> = []
         var before: Instant?
         // Ends of turn may ask for further ones: a tunnel that freed room wakes a relay, which writes into another tunnel.
         while index < turnEnds.count {
             let end = turnEnds[index]
             index += 1
             guard endShares.hasLeft(end.tenant, turn: turns) else {
-                again.append(end)
+                putOff.append(end)
                 continue
             }
             if before == nil, turnEnds.count >= TurnShares.crowd { before = Instant.now() }
@@ -205,7 +215,8 @@ package final class Loop {
             endShares.charge(end.tenant, after.since(began), turn: turns)
             before = after
         }
-        turnEnds = again
+        // Who was put off comes before those who had their turn.
+        turnEnds = putOff.isEmpty ? again : putOff + again
     }
 
     private func timeout(_ wait: Interval?) -> CInt {
