@@ -19,7 +19,8 @@ import Tunnel
         -> Result<SocketAddress, ConnectionFailure>
     {
         let snapshot = TestNode.snapshot(Self.mesh)
-        return InboundTarget.resolve(authority, at: local, for: uid, in: snapshot)
+        let workload = try TestNode.workload(uid, in: snapshot, credential: TestAuthority().credential("db"))
+        return InboundTarget.resolve(authority, at: local, for: workload.shared.uid, in: snapshot)
     }
 
     @Test(arguments: [
