@@ -79,6 +79,11 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: ["Bytes", "Kernel", "Documents"], path: "Tests/Support", swiftSettings: settings),
+        .target(name: "Counters", path: "Tests/Budgets/Counters"),
+        .executableTarget(
+            name: "Budgets",
+            dependencies: ["Counters", "Support", "NodeProxy", "Tunnel", "HTTP", "Loop", "Documents", "Kernel", "Bytes"],
+            path: "Tests/Budgets", exclude: ["Counters", "allocations.c", "budgets.json"], swiftSettings: settings),
         .target(
             name: "FuzzHarnesses",
             dependencies: [
@@ -103,6 +108,7 @@ let package = Package(
             "Bytes", "Support"),
         tests("Operator", "Operator", "Daemon", "Mesh", "Documents", "Kernel", "Bytes", "Support"),
         tests("FuzzReplay", "FuzzHarnesses", "Support", "Kernel"),
+        tests("Budgets", "Budgets"),
         tests("HouseRules", "Support", "Kernel"),
         tests("Host", "Support", "Kernel", "Documents", "Bytes", resources: ["Peers"]),
     ]

@@ -7,6 +7,7 @@
 #   Tests/run.sh                     everything
 #   Tests/run.sh unit                house rules and units only: no root needed
 #   Tests/run.sh host [REGEX]        host tests only, those that fit
+#   Tests/run.sh budgets             instead: what the release programs allocate and call, against Tests/Budgets/budgets.json; the machine to itself
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,7 +20,7 @@ phases=()
 export WARREN_STRICT=1
 
 fail() { printf 'run: %s\n' "$*" >&2; exit 1; }
-[[ $what =~ ^(all|unit|host)$ ]] || fail "unknown argument '$what': all (default), unit or host"
+[[ $what =~ ^(all|unit|host|budgets)$ ]] || fail "unknown argument '$what': all (default), unit, host or budgets"
 
 # phase NAME COMMAND…: runs it, with its whole output in a log; stops the run if it fails.
 phase() {
@@ -52,6 +53,15 @@ repeat() {
     [[ -z $suites ]] || tests "$name-again" --filter "$suites"
 }
 
+# budgets: what the release programs allocate and call; a broken budget is told at once and counted at the end.
+budgets() {
+    local begin=$SECONDS
+    printf 'budgets …\n'
+    "${runner[@]}" "$built/Budgets" --xunit "$results/budgets.xml" 2>&1 | tee "$results/budgets.log" | sed -nu 's/^  \(.*\)  FAILED: .*/  failed: \1/p' || true
+    summary+=("$results/budgets.xml")
+    phases+=("$(printf '%5d s  budgets' $((SECONDS - begin)))")
+}
+
 mkdir -p "$results"
 rm -f "$results"/*.xml "$results"/*.log
 summary=()
@@ -59,9 +69,10 @@ runner=(env)
 
 phase dependencies deploy/install-dependencies.sh
 phase debug-build swift build --scratch-path "$scratch" --build-tests
-bundle=$(echo "$(swift build --scratch-path "$scratch" --show-bin-path)"/*PackageTests.xctest)
+built=$(swift build --scratch-path "$scratch" --show-bin-path)
+bundle=$(echo "$built"/*PackageTests.xctest)
 [[ -x $bundle ]] || fail "no test program at $bundle"
-if [[ $what != host ]]; then
+if [[ $what == all || $what == unit ]]; then
     tests unit --skip '^HostTests\.'
     repeat unit
 fi
@@ -73,8 +84,13 @@ if [[ $what != unit ]]; then
         command -v sudo >/dev/null || fail "host tests make network namespaces and need root: run as root, or only 'Tests/run.sh unit'"
         runner=(sudo env "PATH=$PATH" "WARREN_BIN=$WARREN_BIN")
     fi
-    tests host --filter "${only:-^HostTests\\.}"
-    repeat host
+    # How many requests share a turn depends on what else the machine does, so budgets are not part of every run.
+    if [[ $what == budgets ]]; then
+        budgets
+    else
+        tests host --filter "${only:-^HostTests\\.}"
+        repeat host
+    fi
 fi
 
 printf '\nphases:\n'
