@@ -90,24 +90,6 @@ def beside(system, seconds, streams, connections):
             "Gbit/s": report["end"]["sum_received"]["bits_per_second"] / 1e9}
 
 
-def handshakes(system, seconds, clients=2):
-    """Full handshakes with both certificates, by several `openssl s_time`; None where a system has no place for them."""
-    target, roots = system.handshakes()
-    if not target:
-        return None
-    argv = ["openssl", "s_time", "-connect", f"{target[0]}:{target[1]}", "-new", "-time", str(seconds), "-cert", f"{lab.CA}/client.pem", "-key",
-            f"{lab.CA}/client-key.pem"]
-    before, begun = account.seconds(roots), time.monotonic()
-    running = [system.pair.caller.start(argv, "s_time", stdout=subprocess.PIPE, text=True) for _ in range(clients)]
-    texts = [process.communicate(timeout=seconds + 30)[0] for process in running]
-    took = time.monotonic() - begun
-    counts = [re.search(r"(\d+) connections in [\d.]+ real seconds", text) for text in texts]
-    if not all(counts):
-        raise lab.Failure(f"{system.name}: openssl s_time: {texts[0][-500:]}{lab.all_logs()}")
-    count = sum(int(found.group(1)) for found in counts)
-    return {"handshakes/s": count / took, "CPU µs/handshake": (account.seconds(roots) - before) * 1e6 / count}
-
-
 def digest(system, megabytes, near=False):
     """The same bytes come out as went in, both ways."""
     address, port = system.target("digest", near)

@@ -36,7 +36,6 @@ ROWS = [
     Row("requests-256", "Requests, 256 kept connections", _requests(256)),
     Row("connections", "New connections, 32 at a time", lambda system, run: load.connections(system, run.seconds, 32)),
     Row("beside", "Requests on 4 connections beside four streams", lambda system, run: load.beside(system, run.seconds, 4, 4)),
-    Row("handshakes", "TLS handshakes at the server's proxy", lambda system, run: load.handshakes(system, run.seconds)),
     Row("near-stream", "Same host: one stream", _bulk(1, near=True), near=True),
     Row("near-four", "Same host: four streams", _bulk(4, near=True), near=True),
     Row("near-requests-32", "Same host: requests, 32 kept connections", _requests(32, near=True), near=True),
