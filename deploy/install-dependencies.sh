@@ -6,7 +6,6 @@
 #
 #   deploy/install-dependencies.sh          everything
 #   deploy/install-dependencies.sh build    only what building needs
-#   deploy/install-dependencies.sh bench    everything, and what the benchmark needs besides
 #   deploy/install-dependencies.sh bench    everything, and the peers of Tests/Benchmarks
 set -euo pipefail
 
@@ -16,7 +15,6 @@ lab_packages=(
     iproute2 util-linux procps nftables conntrack tcpdump
     curl nginx-light iperf3 nghttp2-client nghttp2-proxy openssl python3 python3-h2 python3-cryptography
 )
-bench_packages=(wrk haproxy libnginx-mod-stream)
 bench_packages=(wrk haproxy libnginx-mod-stream)
 swift_at_least="6.3"
 
