@@ -26,14 +26,14 @@ final class InboundTunnel {
     private var isQueued = false
     private var rest: Token?
     /// How long CONNECTs of a peer wait that has had too many in vain.
-    private static let rest = Interval.milliseconds(100)
+    private static let pause = Interval.milliseconds(100)
 
     init(_ worker: Worker, _ workload: WorkerWorkload, _ remote: SocketAddress) {
         self.worker = worker
         self.workload = workload
         self.remote = remote
         began = Instant.now()
-        requests = RequestQueue(worker.loop)
+        requests = RequestQueue(worker.loop, worker.windows)
     }
 
     func start(_ socket: consuming Descriptor) {
@@ -50,7 +50,10 @@ final class InboundTunnel {
             role: .server, loop: worker.loop, settings: worker.settings.tunnel, socket: socket, remote: remote, tls: tls,
             http2: worker.settings.serverHTTP2, owner: self)
         tunnel.expires = workload.credential.credential.notAfter
-        if let peer { tunnel.holder = peer.held }
+        if let peer {
+            tunnel.holder = peer.held
+            requests.holder = peer.held
+        }
         self.tunnel = tunnel
         worker.inboundTunnels += 1
         workload.inboundTunnels[ObjectIdentifier(self)] = self
@@ -126,15 +129,14 @@ extension InboundTunnel: TunnelOwner {
     }
 
     func tunnelRequested(_ tunnel: TunnelConnection, stream: Int32, head: HTTP2RequestHead) {
-        if !mayAsk {
-            requests.add(stream, head)
-        } else if requests.mayBegin(stream, head) {
-            begin(stream, head, tunnel)
-            return
+        switch requests.place(stream, head, mayBegin: mayAsk) {
+        case .begins: begin(stream, head, tunnel)
+        case .refused: tunnel.reset(stream, HTTP2Code.refusedStream)
+        case .waits:
+            guard !isQueued else { return }
+            isQueued = true
+            worker.loop.atEndOfTurn(self)
         }
-        guard !isQueued else { return }
-        isQueued = true
-        worker.loop.atEndOfTurn(self)
     }
 
     private var mayAsk: Bool { peer.map { worker.peers.mayAsk($0, second: worker.second) } ?? true }
@@ -161,7 +163,7 @@ extension InboundTunnel: TurnTarget, TimerTarget {
         }
         isQueued = tunnel != nil && !requests.isEmpty
         guard isQueued, !mayAsk else { return isQueued }
-        rest = worker.loop.arm(Self.rest, self, tag: 0)
+        rest = worker.loop.arm(Self.pause, self, tag: 0)
         return false
     }
 

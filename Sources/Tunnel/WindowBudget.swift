@@ -7,7 +7,7 @@ package final class WindowBudget {
     /// Bytes that were received and that applications haven't taken yet, and how many there may be.
     private(set) var held = 0
     private let heldLimit: Int
-    /// Told of each connection that ends because too much is held.
+    /// Told of each connection that ends, or doesn't begin, because too much is held.
     package var onRefusal: () -> Void = {}
 
     /// - Parameters:
@@ -19,7 +19,7 @@ package final class WindowBudget {
     }
 
     /// True if so many bytes more may wait. One holder has half of all at most, so that who never reads reaches his limit before others do.
-    func hold(_ bytes: Int, for holder: HeldBytes?) -> Bool {
+    package func hold(_ bytes: Int, for holder: HeldBytes?) -> Bool {
         guard held + bytes <= heldLimit, (holder?.count ?? 0) + bytes <= heldLimit / 2 else {
             onRefusal()
             return false
@@ -29,7 +29,8 @@ package final class WindowBudget {
         return true
     }
 
-    func release(_ bytes: Int, of holder: HeldBytes?) {
+    /// Bytes that were held are gone.
+    package func release(_ bytes: Int, of holder: HeldBytes?) {
         held -= bytes
         holder?.count -= bytes
     }

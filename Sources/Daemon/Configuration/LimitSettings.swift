@@ -74,7 +74,7 @@ package struct LimitSettings: Sendable {
             because: "64 streams at their full window; the others keep small ones, which are enough for requests."),
         .size(
             "limits.heldMemory", \.limits.heldMemory, .mebibytes(4) ... .mebibytes(1 << 20),
-            "Bytes that came in tunnels and that applications haven't read, half of them of one workload's or one peer's streams; the stream that brings more is reset.",
+            "Bytes that came in tunnels and that applications haven't read, and CONNECTs that wait, half of them of one workload's or one peer's streams; the stream that brings more is reset.",
             because:
                 "4,000 streams that nobody reads, at their first window of 256 KiB. Thirty thousand could have seven times as much, which is more than most hosts have left."
         ),
