@@ -49,6 +49,7 @@ let package = Package(
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CNFTables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
         // Values and the kernel.
         module("Bytes"),
@@ -62,6 +63,7 @@ let package = Package(
         module("Wire", "Bytes"),
         module("Messages", "Bytes", "Wire", "Documents", "Mesh"),
         module("Mesh", "Bytes", "Documents"),
+        module("ResourceAPI", "Bytes", "Documents", "Mesh"),
 
         // What a node is made of.
         module("Capture", "Bytes", "Kernel", "Mesh", "CNFTables"),
@@ -70,9 +72,22 @@ let package = Package(
         module("Daemon", "Bytes", "Kernel", "Loop", "Documents", "HTTP", "Transport", "Telemetry"),
         module("Tunnel", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Mesh", "Telemetry"),
         module(
-            "NodeProxy", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Documents", "Mesh", "Capture", "Tunnel", "Telemetry",
-            "Transport", "Daemon"),
-        module("Operator", "Bytes", "Kernel", "TLS", "HTTP", "Documents", "Messages", "Mesh", "Daemon"),
+            "Discovery", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Documents", "Wire", "Messages", "Mesh", "Transport",
+            "Telemetry"),
+        module(
+            "NodeProxy", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Documents", "Wire", "Messages", "Mesh", "Capture", "Tunnel",
+            "Telemetry", "Transport", "Daemon", "Discovery"),
+
+        // The control plane.
+        module("Store", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Wire", "Documents", "Transport", "CSQLite"),
+        module(
+            "ControlPlane", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Documents", "Wire", "Messages", "Mesh", "ResourceAPI",
+            "Store", "Transport", "Telemetry", "Daemon", "Discovery"),
+
+        module(
+            "Operator", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Documents", "Wire", "Messages", "Mesh", "ResourceAPI",
+            "Transport",
+            "Daemon"),
 
         program("warrend", "NodeProxy", "Capture", "Daemon", "Kernel"),
         program("warren", "Operator", "Daemon", "Kernel"),
@@ -107,6 +122,16 @@ let package = Package(
             "NodeProxy", "NodeProxy", "Daemon", "Telemetry", "Tunnel", "TLS", "HTTP", "Mesh", "Loop", "Kernel", "Documents",
             "Bytes", "Support"),
         tests("Operator", "Operator", "Daemon", "Mesh", "Documents", "Kernel", "Bytes", "Support"),
+        tests("Store", "Store", "Transport", "TLS", "Loop", "Kernel", "Bytes", "Support"),
+        tests("ResourceAPI", "ResourceAPI", "Mesh", "Documents", "Bytes", "Support"),
+        tests(
+            "Discovery", "Discovery", "Transport", "Messages", "Wire", "Mesh", "TLS", "HTTP", "Loop", "Kernel", "Documents",
+            "Bytes",
+            "Support"),
+        tests(
+            "ControlPlane", "ControlPlane", "ResourceAPI", "Store", "Discovery", "Transport", "Messages", "Wire", "Mesh", "TLS",
+            "HTTP",
+            "Loop", "Kernel", "Documents", "Daemon", "Telemetry", "Bytes", "Support"),
         tests("FuzzReplay", "FuzzHarnesses", "Support", "Kernel"),
         tests("Budgets", "Budgets"),
         tests("HouseRules", "Support", "Kernel"),

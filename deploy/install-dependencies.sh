@@ -10,10 +10,11 @@
 set -euo pipefail
 
 # Each with its reason in docs/dependencies.md.
-build_packages=(libssl-dev libnghttp2-dev libnftables-dev libyaml-dev pkg-config binutils)
+build_packages=(libssl-dev libnghttp2-dev libnftables-dev libyaml-dev libsqlite3-dev pkg-config binutils)
 lab_packages=(
     iproute2 util-linux procps nftables conntrack tcpdump
     curl nginx-light iperf3 nghttp2-client nghttp2-proxy openssl python3 python3-h2 python3-cryptography
+    etcd-server etcd-client kubernetes-client python3-grpcio python3-kubernetes
 )
 bench_packages=(wrk haproxy libnginx-mod-stream)
 swift_at_least="6.3"

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where the control plane keeps its state: a map from keys to JSON texts in which every change has a number, the revision. SQLite and etcd do the same here,
+/// and the same tests hold both to it.
+///
+/// Everything blocks: a store is called from threads that may, never from a loop. It is safe to call from several at once.
+package protocol Store: AnyObject, Sendable {
+    /// Which store this is, made with it and kept by it for ever: whoever remembers revisions remembers this beside them (I21).
+    var identity: String { get }
+
+    /// The revision of the newest change.
+    func revision() throws(StoreFailure) -> UInt64
+
+    func get(_ key: StoreKey) throws(StoreFailure) -> StoredObject?
+
+    /// All objects of a resource, or of all resources, by key; `revision` is that of the moment at which all of them stood so.
+    func list(_ resource: String?, namespace: String?) throws(StoreFailure) -> StoredList
+
+    /// All changes of a transaction, or none: acknowledged only when they survive a power cut (I23). Returns the revision that they got.
+    /// - Throws: `.conflict` if a condition doesn't hold.
+    func commit(_ transaction: StoreTransaction) throws(StoreFailure) -> UInt64
+
+    /// What happened after a revision, in order, at most `limit` of it.
+    /// - Throws: `.compacted` if that is no longer known.
+    func changes(after revision: UInt64, limit: Int) throws(StoreFailure) -> [StoreChange]
+
+    /// Has `notify` called, on any thread, after changes that may be new, other replicas' included. It may be called more often than there are changes.
+    func observe(_ notify: @escaping @Sendable () -> Void)
+
+    /// Forgets what happened before a revision; objects stay.
+    func compact(before revision: UInt64) throws(StoreFailure)
+}
+
+/// The place of an object. Ordered by resource, namespace, name.
+package struct StoreKey: Hashable, Sendable, Comparable {
+    /// The plural with its group, `services`, `authorizationpolicies.security.istio.io`: without a version, which is how an object is looked at.
+    package let resource: String
+    /// Empty for what belongs to no namespace.
+    package let namespace: String
+    package let name: String
+
+    package init(_ resource: String, namespace: String = "", _ name: String) {
+        self.resource = resource
+        self.namespace = namespace
+        self.name = name
+    }
+
+    package static func < (a: StoreKey, b: StoreKey) -> Bool {
+        (a.resource, a.namespace, a.name) < (b.resource, b.namespace, b.name)
+    }
+}
+
+/// An object as it is stored.
+package struct StoredObject: Hashable, Sendable {
+    package let key: StoreKey
+    /// A JSON text; the store doesn't look into it.
+    package let value: [UInt8]
+    /// Of the change that made it so.
+    package let revision: UInt64
+
+    package init(key: StoreKey, value: [UInt8], revision: UInt64) {
+        self.key = key
+        self.value = value
+        self.revision = revision
+    }
+}
+
+/// What stood at one revision.
+package struct StoredList: Hashable, Sendable {
+    package let objects: [StoredObject]
+    package let revision: UInt64
+
+    package init(objects: [StoredObject], revision: UInt64) {
+        self.objects = objects
+        self.revision = revision
+    }
+}
+
+/// Changes that are made together under conditions.
+package struct StoreTransaction: Hashable, Sendable {
+    package struct Condition: Hashable, Sendable {
+        package let key: StoreKey
+        /// The revision that the object must have; nil: there must be none.
+        package let revision: UInt64?
+
+        package init(_ key: StoreKey, revision: UInt64?) {
+            self.key = key
+            self.revision = revision
+        }
+    }
+
+    package enum Write: Hashable, Sendable {
+        case put(StoreKey, [UInt8])
+        case delete(StoreKey)
+    }
+
+    package var conditions: [Condition]
+    package var writes: [Write]
+
+    package init(conditions: [Condition] = [], writes: [Write] = []) {
+        self.conditions = conditions
+        self.writes = writes
+    }
+}
+
+/// One change of one object. Those of one transaction have one revision.
+package struct StoreChange: Hashable, Sendable {
+    package let key: StoreKey
+    package let revision: UInt64
+    /// The new text; nil if it was deleted.
+    package let value: [UInt8]?
+    /// What stood before; nil if it is new.
+    package let previous: [UInt8]?
+
+    package init(key: StoreKey, revision: UInt64, value: [UInt8]?, previous: [UInt8]?) {
+        self.key = key
+        self.revision = revision
+        self.value = value
+        self.previous = previous
+    }
+}
+
+package enum StoreFailure: Error, Hashable, Sendable {
+    /// The condition on this key didn't hold; `current` is what stands.
+    case conflict(StoreKey, current: StoredObject?)
+    /// Only what came after this revision is still known.
+    case compacted(oldest: UInt64)
+    /// It doesn't answer, the disk is full: what was asked may or may not have happened.
+    case unavailable(String)
+    /// It isn't ours, is of a newer version, or damaged: nothing can be done with it.
+    case unusable(String)
+}
