@@ -71,6 +71,9 @@ def connections(system, seconds, concurrent):
     if report["failed"] or not report["done"]:
         raise lab.Failure(f"{system.name}: {report['failed']} connections failed, {report['done']} didn't{lab.all_logs()}")
     figures = {"connections/s": report["done"] / report["seconds"], "p99 µs": report["p99"]}
+    if report["stuck"]:
+        # They would be missing from the latencies.
+        figures["stuck"] = report["stuck"]
     if system.proxies():
         figures["CPU µs/connection"] = cpu * 1e6 / report["done"]
     return figures

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // New connections: opens one, sends a request, reads the answer to its end, closes, and opens the next; some at a time, for a
-// number of seconds. Prints what it counted as one JSON object.
+// number of seconds. Prints what it counted as one JSON object; `stuck` are those that were under way for half a second at the end.
 //
 //   connect ADDRESS PORT CONCURRENT SECONDS
 #define _GNU_SOURCE
@@ -95,9 +95,11 @@ int main(int count, char **words) {
         int found = epoll_wait(events, ready, 64, 100);
         for (int i = 0; i < found; i++) go_on(ready[i].data.ptr, 1);
     }
+    int stuck = 0;
+    for (int i = 0; i < concurrent; i++) stuck += at - all[i].begun > 0.5;
     long kept = done < most ? done : most;
     qsort(times, kept, sizeof *times, compare);
-    printf("{\"done\": %ld, \"failed\": %ld, \"seconds\": %.6f, \"p50\": %.1f, \"p99\": %.1f}\n", done, failed, at - begun,
-           kept ? times[kept / 2] * 1e6 : 0, kept ? times[kept * 99 / 100] * 1e6 : 0);
+    printf("{\"done\": %ld, \"failed\": %ld, \"seconds\": %.6f, \"p50\": %.1f, \"p99\": %.1f, \"stuck\": %d}\n", done, failed, at - begun,
+           kept ? times[kept / 2] * 1e6 : 0, kept ? times[kept * 99 / 100] * 1e6 : 0, stuck);
     return 0;
 }
