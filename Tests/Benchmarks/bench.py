@@ -34,6 +34,8 @@ def options():
     parser.add_argument("--seconds", type=int, help="seconds per sample (4; 1 with --quick)")
     parser.add_argument("--congestion", default="cubic", help="on every socket of every system: cubic (default), bbr, …; host leaves it alone")
     parser.add_argument("--json", metavar="FILE", help="writes every figure, with its samples")
+    parser.add_argument("--samples", metavar="FILE", help="keeps the samples in FILE and adds to those that are there: a long run in pieces")
+    parser.add_argument("--settle", type=int, metavar="SECONDS", help="of idleness before memory is read (12; 1 with --quick)")
     parser.add_argument("--markdown", action="store_true", help="writes the table into docs/benchmarks.md")
     parser.add_argument("--profile", metavar="FOLDER", help="perf.data of the proxies into this folder, SYSTEM-ROW.data, last sample of each")
     parser.add_argument("--sweep", action="store_true", help="instead: the peers with other settings than the committed ones")
@@ -47,7 +49,7 @@ def options():
     words.warm_up = 0 if words.quick else 1
     words.idle_connections = [2000] if words.quick else [2000, 10000]
     # warrend gives buffers back after ten idle seconds.
-    words.settle = 1 if words.quick else 12
+    words.settle = words.settle or (1 if words.quick else 12)
     words.programs = os.environ.get("WARREN_BIN", "")
     wanted = words.only.split(",") if words.only else ["*"]
     words.rows = [row for row in ROWS if any(fnmatch.fnmatch(row.name, pattern) for pattern in wanted)]
@@ -80,7 +82,7 @@ def main():
     if run.sweep:
         sweep.run(run, say, told)
         return
-    results = Results(run.rows)
+    results = Results(ROWS, run.samples)
     systems = []
     for name in run.systems:
         system = ALL[name](run)
@@ -95,6 +97,7 @@ def main():
     for row in run.rows:
         if row.once:
             measure(row, systems, run, results, "once")
+    results.save()
     repeated = [row for row in run.rows if not row.once]
     if run.warm_up:
         seconds, run.seconds = run.seconds, run.warm_up
@@ -106,10 +109,11 @@ def main():
         turned = systems[number % len(systems):] + systems[:number % len(systems)]
         for row in repeated:
             measure(row, turned, run, results, f"round {number + 1}/{run.rounds}")
+        results.save()
     took = time.monotonic() - begun
     stolen = (account.machine()[1] - stolen) / took / os.cpu_count()
 
-    print(f"\n{results.text()}\n\nmedians of {run.rounds} rounds of {run.seconds} s, ± half the spread; {run.congestion} on every socket; "
+    print(f"\n{results.text()}\n\nmedians of {results.told_rounds()} rounds of {run.seconds} s, ± half the spread; {run.congestion} on every socket; "
           f"{stolen * 100:.1f} % of the processors stolen by the hypervisor\n{results.summary()}", flush=True)
     if run.json:
         with open(run.json, "w") as file:

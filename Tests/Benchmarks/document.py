@@ -20,12 +20,12 @@ def _processor():
         return re.search(r"model name\s*:\s*(.*)", file.read()).group(1)
 
 
-def about(run, stolen):
+def about(results, run, stolen):
     """One paragraph: what was measured, on what."""
     return (
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {os.cpu_count()} processors ({_processor()}), Linux {platform.release().split('-')[0]}, "
         f"nginx {_version(['sh', '-c', 'nginx -v 2>&1'], r'nginx/([0-9.]+)')}, HAProxy {_version(['haproxy', '-v'], r'version ([0-9.]+)')}, "
-        f"{_version(['openssl', 'version'], r'(OpenSSL [0-9.]+)')}; {run.congestion} on every socket. Medians of {run.rounds} rounds of {run.seconds} s, "
+        f"{_version(['openssl', 'version'], r'(OpenSSL [0-9.]+)')}; {run.congestion} on every socket. Medians of {results.told_rounds()} rounds of {run.seconds} s, "
         f"± half the distance between the least and the greatest; {stolen * 100:.1f} % of the processors were stolen by the hypervisor. "
         "A ratio is Warren's figure by the peer's.")
 
@@ -43,4 +43,4 @@ def put(name, content):
 
 
 def write(results, run, stolen):
-    put(run.congestion, f"{about(run, stolen)}\n\n{results.markdown()}\n\n{results.summary()}.")
+    put(run.congestion, f"{about(results, run, stolen)}\n\n{results.markdown()}\n\n{results.summary()}.")

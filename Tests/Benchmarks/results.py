@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All samples of a run, and what follows from them: medians, spread, ratios, targets. Printed, as Markdown, as JSON."""
 import json
+import os
 import statistics
 
 from targets import TARGETS, higher_is_better, unit
@@ -10,10 +11,28 @@ US, OTHERS = "warren", ("nginx", "haproxy", "direct")
 
 
 class Results:
-    def __init__(self, rows):
-        self._rows = rows
+    def __init__(self, rows, path=None):
+        """With a path the samples are kept there after each round, and those that are there already count too."""
+        self._rows, self._path = rows, path
         # (row, metric) to system to samples, in the order in which they came.
         self._samples = {}
+        if path and os.path.exists(path):
+            with open(path) as file:
+                self._samples = {tuple(key.split("|")): by for key, by in json.load(file).items()}
+
+    def save(self):
+        if self._path:
+            with open(f"{self._path}.new", "w") as file:
+                json.dump({"|".join(key): by for key, by in self._samples.items()}, file, indent=1, ensure_ascii=False)
+            os.replace(f"{self._path}.new", self._path)
+
+    def told_rounds(self):
+        """How many samples the figures of repeated rows have, as words."""
+        once = {row.name for row in self._rows if row.once}
+        counts = [len(samples) for key, by in self._samples.items() if key[0] not in once and key[1] != "stuck" for samples in by.values()]
+        if not counts or min(counts) == max(counts):
+            return str(max(counts, default=0))
+        return f"{min(counts)} to {max(counts)}"
 
     def add(self, row, system, figures):
         for metric, value in figures.items():
