@@ -25,6 +25,8 @@ package struct TunnelBounds: Sendable {
     package var streamsPerTunnel = 100
     /// Tunnels of one pair on one loop. One carries a hundred streams at line rate; more help where one core's encryption is the limit.
     package var tunnelsPerPair = 150
+    /// How many of them may carry bulk before a further one is no longer kept free of it: four fill a loop's processor.
+    package var bulkTunnelsPerPair = 4
     /// How far a stream's window may grow: 4 MiB carried 11 Gbit/s where 256 KiB carried 6.
     package var largestStreamWindow = 4 << 20
     /// What all grown windows of a loop may promise together.

@@ -83,6 +83,10 @@ extension TunnelConnection {
 
     func leaveSession() {
         isInSession = false
+        if mustTellBulk {
+            mustTellBulk = false
+            if !isOver { owner?.tunnelTurnedBulk(self) }
+        }
         guard mustAbandon else { return }
         mustAbandon = false
         http.abandonStreams(HTTP2Code.cancel)

@@ -76,6 +76,7 @@ extension TunnelConnection: HTTP2SessionDelegate {
 
     package func dataReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32, _ bytes: UnsafeRawBufferPointer) {
         guard let context = unsafe context else { return }
+        noteFrame(bytes.count)
         unsafe Unmanaged<StreamRelay>.fromOpaque(context)._withUnsafeGuaranteedRef { unsafe $0.dataReceived(bytes) }
     }
 
@@ -95,7 +96,15 @@ extension TunnelConnection: HTTP2SessionDelegate {
         _ context: UnsafeMutableRawPointer?, _ stream: Int32, into buffer: UnsafeMutableRawBufferPointer
     ) -> HTTP2DataRead {
         guard let context = unsafe context else { return .nothing }
-        return unsafe Unmanaged<StreamRelay>.fromOpaque(context)._withUnsafeGuaranteedRef { unsafe $0.readData(into: buffer) }
+        let read = unsafe Unmanaged<StreamRelay>.fromOpaque(context)._withUnsafeGuaranteedRef {
+            unsafe $0.readData(into: buffer)
+        }
+        if case .bytes(let count) = read { noteFrame(count) }
+        return read
+    }
+
+    private func noteFrame(_ count: Int) {
+        if bulk.note(count, at: loop.now) { mustTellBulk = true }
     }
 
     package func goAwayReceived(lastStream: Int32, error: UInt32) {

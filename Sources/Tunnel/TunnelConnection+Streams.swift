@@ -16,6 +16,9 @@ extension TunnelConnection {
     /// How many bytes wait for the kernel: a tunnel with a backlog is busy.
     package var backlog: Int { tls.output.pendingCount }
 
+    /// A stream moves in bulk here: what shares the connection waits behind it.
+    var isBulk: Bool { bulk.isBusy(at: loop.now) }
+
     package var cipher: String { tls.cipherName }
 
     /// Client: sends a CONNECT for the relay. False if there is no room after all.

@@ -17,8 +17,15 @@ package protocol TunnelOwner: AnyObject {
     /// A stream ended or the peer changed its limits: there may be room for another. Or the peer says goodbye: who waits for room here needs another
     /// tunnel.
     func tunnelHasRoom(_ tunnel: TunnelConnection)
+    /// A stream began to move in bulk here: others would do better elsewhere.
+    func tunnelTurnedBulk(_ tunnel: TunnelConnection)
     /// The last event. Every stream was told already. Nil: it was time to go.
     func tunnelClosed(_ tunnel: TunnelConnection, _ failure: ConnectionFailure?)
+}
+
+extension TunnelOwner {
+    /// Only who chooses between tunnels has use for it.
+    package func tunnelTurnedBulk(_ tunnel: TunnelConnection) {}
 }
 
 /// One HBONE connection, either end: a TCP socket, TLS over it, HTTP/2 in that, and the streams that it carries.
@@ -74,6 +81,9 @@ package final class TunnelConnection {
     var lastReceived: Instant
     var lastUsed: Instant
     var pingSent: Instant?
+    var bulk = BulkWatch()
+    /// To be told when the session isn't at work.
+    var mustTellBulk = false
     /// Streams so far, those open included.
     package internal(set) var streamsOpened: UInt64 = 0
     package internal(set) var bytesReceived: UInt64 = 0

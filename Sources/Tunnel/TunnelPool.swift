@@ -74,7 +74,7 @@ package final class TunnelPool {
         retireExpired(lane, wallSeconds)
         if let tunnel = best(lane) {
             // One more at a time: those who come while it is dialled would each bring another.
-            if tunnel.backlog > 0, lane.dialling.isEmpty, mayDial(lane) { dial(key, lane) }
+            if tunnel.backlog > 0 || wantsSpare(lane), lane.dialling.isEmpty, mayDial(lane) { dial(key, lane) }
             waiter.tunnelReady(tunnel)
             return
         }
@@ -122,6 +122,11 @@ package final class TunnelPool {
         lane.tunnels.count { !$0.isStale } + lane.dialling.count < settings.tunnelsPerPair
     }
 
+    /// All that there is carries bulk, and there isn't much yet: the next callers shall find one that doesn't.
+    private func wantsSpare(_ lane: Lane) -> Bool {
+        lane.tunnels.count < settings.bulkTunnelsPerPair && lane.tunnels.allSatisfy { $0.isBulk || $0.isStale }
+    }
+
     private func lane(for key: TunnelKey) -> Lane {
         if let lane = lanes[key] { return lane }
         let lane = Lane()
@@ -129,14 +134,14 @@ package final class TunnelPool {
         return lane
     }
 
-    /// The oldest tunnel with room that keeps up: streams that share a tunnel share its records and system calls, and what a burst left behind
-    /// goes idle and is released. If none keeps up, the one with the fewest streams.
+    /// The oldest tunnel with room that keeps up and carries no bulk: streams that share a tunnel share its records and system calls, and what a burst
+    /// left behind goes idle and is released. If there is none, the one with the fewest streams.
     private func best(_ lane: Lane) -> TunnelConnection? {
         choose(lane, \.hasRoom) ?? (mayDial(lane) ? nil : choose(lane, \.mayOpen))
     }
 
     private func choose(_ lane: Lane, _ hasRoom: KeyPath<TunnelConnection, Bool>) -> TunnelConnection? {
-        if let first = lane.tunnels.first(where: { $0.backlog == 0 && $0[keyPath: hasRoom] }) { return first }
+        if let first = lane.tunnels.first(where: { $0.backlog == 0 && !$0.isBulk && $0[keyPath: hasRoom] }) { return first }
         return lane.tunnels.filter { $0[keyPath: hasRoom] }.min { $0.openStreams < $1.openStreams }
     }
 
@@ -191,6 +196,12 @@ extension TunnelPool: TunnelOwner {
         lane.tunnels.append(tunnel)
         dialer.dialEnded(key, tunnel, nil)
         serveWaiters(key, lane)
+    }
+
+    /// The spare is dialled now, since who comes next can't wait for it.
+    package func tunnelTurnedBulk(_ tunnel: TunnelConnection) {
+        guard let key = keys[ObjectIdentifier(tunnel)], let lane = lanes[key] else { return }
+        if wantsSpare(lane), lane.dialling.isEmpty, mayDial(lane) { dial(key, lane) }
     }
 
     package func tunnelHasRoom(_ tunnel: TunnelConnection) {

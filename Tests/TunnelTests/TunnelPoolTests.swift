@@ -110,6 +110,26 @@ import Testing
         try bench.run("the second tunnel") { bench.outcomes.count == 2 }
     }
 
+    @Test func `bulk brings a spare tunnel, which the next callers share`() throws {
+        let bench = try PoolBench()
+        let bulk = bench.caller()
+        try bench.run("the first") { bulk.connection?.accepted == 1 }
+        bulk.connection?.application.sendPattern(64_000_000, seed: 1)
+        try bench.run("the spare") { bench.outcomes.count == 2 }
+        let callers = (0..<3).map { _ in bench.caller() }
+        #expect(callers.allSatisfy { $0.answers == 1 && $0.tunnel !== bulk.tunnel && $0.tunnel === callers[0].tunnel })
+        #expect(bench.dialled.count == 2)
+    }
+
+    @Test func `many small streams are no bulk`() throws {
+        let bench = try PoolBench()
+        let callers = (0..<50).map { _ in bench.caller() }
+        try bench.run("all") { callers.allSatisfy { $0.connection?.accepted == 1 } }
+        for (number, caller) in callers.enumerated() { caller.connection?.application.sendPattern(4000, seed: number) }
+        bench.settle()
+        #expect(bench.dialled.count == 1)
+    }
+
     // MARK: - Failures
 
     @Test func `a refused dial fails all who wait, and the next caller dials again`() throws {
