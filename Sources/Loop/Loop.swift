@@ -54,6 +54,9 @@ package final class Loop {
     private var watches = Slots<Watch>()
     private var timers: TimerWheel
     private var turnEnds: ContiguousArray<TurnEnd> = []
+    /// Of this turn's ends, those that have more left, and those that had no share left. Empty between turns; kept for their memory.
+    private var unfinished: ContiguousArray<TurnEnd> = []
+    private var putOff: ContiguousArray<TurnEnd> = []
     /// Whom the loop works for at this moment.
     private var tenant = Tenant.none
     private var lastPlace: UInt8 = 0
@@ -196,8 +199,6 @@ package final class Loop {
     /// Those who have more left, or no share left, go to the next turn, which then doesn't sleep.
     private func serveEndsOfTurn() {
         var index = 0
-        var again: ContiguousArray<TurnEnd> = []
-        var putOff: ContiguousArray<TurnEnd> = []
         var before: Instant?
         // Ends of turn may ask for further ones: a tunnel that freed room wakes a relay, which writes into another tunnel.
         while index < turnEnds.count {
@@ -209,14 +210,18 @@ package final class Loop {
             }
             if before == nil, turnEnds.count >= TurnShares.crowd { before = Instant.now() }
             tenant = end.tenant
-            if end.target.endTurn() { again.append(end) }
+            if end.target.endTurn() { unfinished.append(end) }
             guard let began = before else { continue }
             let after = Instant.now()
             endShares.charge(end.tenant, after.since(began), turn: turns)
             before = after
         }
         // Who was put off comes before those who had their turn.
-        turnEnds = putOff.isEmpty ? again : putOff + again
+        turnEnds.removeAll(keepingCapacity: true)
+        turnEnds.append(contentsOf: putOff)
+        turnEnds.append(contentsOf: unfinished)
+        putOff.removeAll(keepingCapacity: true)
+        unfinished.removeAll(keepingCapacity: true)
     }
 
     private func timeout(_ wait: Interval?) -> CInt {
