@@ -16,11 +16,13 @@ package protocol Store: AnyObject, Sendable {
     /// All objects of a resource, or of all resources, by key; `revision` is that of the moment at which all of them stood so.
     func list(_ resource: String?, namespace: String?) throws(StoreFailure) -> StoredList
 
-    /// All changes of a transaction, or none: acknowledged only when they survive a power cut (I23). Returns the revision that they got.
+    /// All changes of a transaction, or none: acknowledged only when they survive a power cut (I23). Of several writes to one key the last counts;
+    /// deleting what isn't there is no change. Returns the revision that they got, the newest if there are none.
     /// - Throws: `.conflict` if a condition doesn't hold.
     func commit(_ transaction: StoreTransaction) throws(StoreFailure) -> UInt64
 
-    /// What happened after a revision, in order, at most `limit` of it.
+    /// What happened after a revision, in order: as many whole transactions as have at most `limit` changes together, but the first
+    /// whatever its size.
     /// - Throws: `.compacted` if that is no longer known.
     func changes(after revision: UInt64, limit: Int) throws(StoreFailure) -> [StoreChange]
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Kernel
+import Synchronization
+
+/// The store of a control plane that stands alone: one SQLite file. Every call takes the one connection in turn; a commit returns after its log is on
+/// the disk (I23). The file belongs to one control plane; others may read it, for a backup.
+package final class SQLiteStore: Store {
+    package let identity: String
+    private let connection: Mutex<SQLiteConnection>
+    /// Holds the file's lock. Declared after the connection, so that it goes after it.
+    private let file: Descriptor
+    private let observers = Mutex<[@Sendable () -> Void]>([])
+
+    /// Opens the store at a path, or makes it there; its folder must be there.
+    /// - Throws: `.unusable` if there is something else, a newer version, or damage; it is left as it is.
+    package init(path: String) throws(StoreFailure) {
+        file = try SQLiteSchema.takeFile(path)
+        let connection = try SQLiteConnection(path: path)
+        identity = try SQLiteSchema.open(connection)
+        self.connection = Mutex(connection)
+    }
+
+    package func revision() throws(StoreFailure) -> UInt64 {
+        try connection.withLock { connection throws(StoreFailure) in try connection.revision() }
+    }
+
+    package func get(_ key: StoreKey) throws(StoreFailure) -> StoredObject? {
+        try connection.withLock { connection throws(StoreFailure) in try connection.object(key) }
+    }
+
+    package func list(_ resource: String?, namespace: String?) throws(StoreFailure) -> StoredList {
+        try connection.withLock { connection throws(StoreFailure) in
+            let connection = connection
+            return try connection.transaction(writing: false) { () throws(StoreFailure) in
+                StoredList(
+                    objects: try connection.objects(resource, namespace: namespace), revision: try connection.revision())
+            }
+        }
+    }
+
+    package func commit(_ transaction: StoreTransaction) throws(StoreFailure) -> UInt64 {
+        let (revision, changed) = try connection.withLock { connection throws(StoreFailure) in
+            let connection = connection
+            return try connection.transaction(writing: true) { () throws(StoreFailure) in try connection.apply(transaction) }
+        }
+        if changed { for notify in observers.withLock({ $0 }) { notify() } }
+        return revision
+    }
+
+    package func changes(after revision: UInt64, limit: Int) throws(StoreFailure) -> [StoreChange] {
+        try connection.withLock { connection throws(StoreFailure) in
+            let connection = connection
+            return try connection.transaction(writing: false) { () throws(StoreFailure) in
+                try connection.changes(after: revision, limit: limit)
+            }
+        }
+    }
+
+    package func observe(_ notify: @escaping @Sendable () -> Void) {
+        observers.withLock { $0.append(notify) }
+    }
+
+    package func compact(before revision: UInt64) throws(StoreFailure) {
+        try connection.withLock { connection throws(StoreFailure) in
+            let connection = connection
+            try connection.transaction(writing: true) { () throws(StoreFailure) in try connection.compact(before: revision) }
+        }
+    }
+}
