@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: path == nil), .timeLimit(.minutes(1))) func `a killed process loses nothing that it acknowledged`() throws
+    @Test(.enabled(if: path == nil), .timeLimit(.minutes(5))) func `a killed process loses nothing that it acknowledged`() throws
     {
         let folder = try Files.makeTemporaryFolder()
         defer { Files.remove(folder) }
@@ -58,10 +58,10 @@ import Testing
         for _ in 0..<6 {
             let child = try Self.startChild("commits", path: path)
             let start = Moment.now()
-            while Self.acknowledged(child).isEmpty, child.status == nil, Moment.now() < start + 8 { usleep(1000) }
+            while Self.acknowledged(child).isEmpty, child.status == nil, Moment.now() < start + 60 { usleep(1000) }
             usleep(.random(in: 0..<60_000))
             child.signal(SIGKILL)
-            _ = child.wait(seconds: 5)
+            _ = child.wait(seconds: 30)
             let last = try #require(Self.acknowledged(child).last, "\(child.out) \(child.err)")
             #expect(last > committed)
             let store = try SQLiteStore(path: path)
@@ -110,7 +110,7 @@ import Testing
         let folder = try Files.makeTemporaryFolder()
         defer { Files.remove(folder) }
         let child = try Self.startChild("fills", path: "\(folder)/control.db")
-        let outcome = child.finish(seconds: 20)
+        let outcome = child.finish(seconds: 60)
         #expect(outcome.succeeded, "\(outcome)")
         // The filter found it, and it came to its end.
         #expect(outcome.out.contains("overcome"))
