@@ -7,7 +7,7 @@ internal import Kernel
 struct BulkWatch {
     /// Small frames don't count: many streams that each say little share a tunnel well.
     static let frame = 8 * 1024
-    /// This much in large frames within a spell is bulk: as much as takes a plain relay over to splice.
+    /// This much in large frames within a spell, of all streams together, is bulk: as much as takes a plain relay over to splice.
     static let amount = 512 * 1024
     static let spell = Interval.milliseconds(50)
     /// A tunnel counts as busy for so long after the last of it: a transfer may pause to look at its disk.

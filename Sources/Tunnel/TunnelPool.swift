@@ -124,7 +124,9 @@ package final class TunnelPool {
 
     /// All that there is carries bulk, and there isn't much yet: the next callers shall find one that doesn't.
     private func wantsSpare(_ lane: Lane) -> Bool {
-        lane.tunnels.count < settings.bulkTunnelsPerPair && lane.tunnels.allSatisfy { $0.isBulk || $0.isStale }
+        // Those that are left to finish count for nothing: long streams may keep many of them.
+        let fresh = lane.tunnels.filter { !$0.isStale }
+        return fresh.count < settings.bulkTunnelsPerPair && fresh.allSatisfy(\.isBulk)
     }
 
     private func lane(for key: TunnelKey) -> Lane {

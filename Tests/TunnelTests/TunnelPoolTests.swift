@@ -121,6 +121,22 @@ import Testing
         #expect(bench.dialled.count == 2)
     }
 
+    @Test func `tunnels that are left to finish keep no spare away`() throws {
+        var bounds = TunnelBounds()
+        bounds.bulkTunnelsPerPair = 2
+        let bench = try PoolBench(bounds: bounds)
+        for number in 1...2 {
+            let old = bench.caller()
+            try bench.run("an old one") { old.connection?.accepted == 1 }
+            #expect(bench.dialled.count == number)
+            old.tunnel?.isStale = true
+        }
+        let bulk = bench.caller()
+        try bench.run("bulk's") { bulk.connection?.accepted == 1 }
+        bulk.connection?.application.sendPattern(64_000_000, seed: 1)
+        try bench.run("the spare") { bench.outcomes.count == 4 }
+    }
+
     @Test func `many small streams are no bulk`() throws {
         let bench = try PoolBench()
         let callers = (0..<50).map { _ in bench.caller() }
