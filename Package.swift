@@ -115,14 +115,16 @@ let package = Package(
         tests("Mesh", "Mesh", "Messages", "Wire", "Documents", "Bytes", "Support", resources: ["Vectors"]),
         tests("Capture", "Capture", "Mesh", "Kernel", "Bytes"),
         tests("Telemetry", "Telemetry", "Mesh", "HTTP", "Documents", "Loop", "Kernel", "Bytes"),
-        tests("Transport", "Transport", "HTTP", "Loop", "Kernel", "Bytes", "Support"),
+        tests("Transport", "Transport", "TLS", "HTTP", "Wire", "Loop", "Kernel", "Bytes", "Support"),
         tests("Tunnel", "Tunnel", "TLS", "HTTP", "Loop", "Kernel", "Bytes", "Support"),
         tests("Daemon", "Daemon", "Telemetry", "Documents", "Kernel", "Bytes"),
         tests(
-            "NodeProxy", "NodeProxy", "Daemon", "Telemetry", "Tunnel", "TLS", "HTTP", "Mesh", "Loop", "Kernel", "Documents",
+            "NodeProxy", "NodeProxy", "Discovery", "Transport", "Daemon", "Telemetry", "Tunnel", "TLS", "HTTP", "Messages", "Wire",
+            "Mesh", "Loop", "Kernel", "Documents", "Bytes", "Support"),
+        tests(
+            "Operator", "Operator", "ResourceAPI", "Transport", "Daemon", "TLS", "HTTP", "Loop", "Mesh", "Documents", "Kernel",
             "Bytes", "Support"),
-        tests("Operator", "Operator", "Daemon", "Mesh", "Documents", "Kernel", "Bytes", "Support"),
-        tests("Store", "Store", "Transport", "TLS", "Loop", "Kernel", "Bytes", "Support"),
+        tests("Store", "Store", "Transport", "TLS", "HTTP", "Documents", "Wire", "Loop", "Kernel", "Bytes", "Support"),
         tests("ResourceAPI", "ResourceAPI", "Mesh", "Documents", "Bytes", "Support"),
         tests(
             "Discovery", "Discovery", "Transport", "Messages", "Wire", "Mesh", "TLS", "HTTP", "Loop", "Kernel", "Documents",
