@@ -80,11 +80,32 @@ package struct CertificateAuthority: Sendable {
         return [leaf] + intermediates
     }
 
-    /// The same with a fresh key (I10), ready for use.
+    /// The same for a host.
+    package func issue(
+        node: NodeIdentity, publicKey: PublicKey, now: Int64, lifetime: Int64
+    ) throws(CertificateFailure) -> [Certificate] {
+        let (notBefore, notAfter) = try validity(now: now, lifetime: lifetime)
+        let leaf = try sign(.node(node, notBefore: notBefore, notAfter: notAfter), for: publicKey)
+        return [leaf] + intermediates
+    }
+
+    /// A workload's certificate with a fresh key (I10), ready for use.
     package func credential(for identity: SPIFFEID, now: Int64, lifetime: Int64) throws(CertificateFailure) -> Credential {
         let key = PrivateKey.generate()
         let chain = try issue(identity: identity, publicKey: key.publicKey, now: now, lifetime: lifetime)
         return try Credential(key: key, chain: chain, roots: roots)
+    }
+
+    /// What a server of ours serves with, with a fresh key: known to hosts by its identity, to others by names and addresses.
+    package func serverCredential(
+        for identity: SPIFFEID, hosts: [String], addresses: [IPAddress], now: Int64, lifetime: Int64
+    ) throws(CertificateFailure) -> Credential {
+        let key = PrivateKey.generate()
+        let (notBefore, notAfter) = try validity(now: now, lifetime: lifetime)
+        let profile = CertificateProfile.server(
+            identity, hosts: hosts, addresses: addresses, notBefore: notBefore, notAfter: notAfter)
+        let leaf = try sign(profile, for: key.publicKey)
+        return try Credential(key: key, chain: [leaf] + intermediates, roots: roots)
     }
 
     /// Signs what the profile says, whatever it says. `issue` is for workloads.
