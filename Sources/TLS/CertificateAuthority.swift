@@ -105,7 +105,7 @@ package struct CertificateAuthority: Sendable {
         let profile = CertificateProfile.server(
             identity, hosts: hosts, addresses: addresses, notBefore: notBefore, notAfter: notAfter)
         let leaf = try sign(profile, for: key.publicKey)
-        return try Credential(key: key, chain: [leaf] + intermediates, roots: roots)
+        return try Credential(key: key, chain: [leaf] + intermediates, roots: roots, sendsRoot: true)
     }
 
     /// Signs what the profile says, whatever it says. `issue` is for workloads.
@@ -117,7 +117,9 @@ package struct CertificateAuthority: Sendable {
         guard now >= certificate.notBefore, now < certificate.notAfter else {
             throw .issuerNotValid(subject: certificate.subject)
         }
+        // Those above it may end sooner: a leaf is worth nothing without them.
+        let last = intermediates.reduce(certificate.notAfter) { min($0, $1.notAfter) }
         let (end, overflow) = now.addingReportingOverflow(max(lifetime, 0))
-        return (now - Self.backdating, overflow ? certificate.notAfter : min(end, certificate.notAfter))
+        return (now - Self.backdating, overflow ? last : min(end, last))
     }
 }
