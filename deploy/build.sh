@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-programs=(warrend warren)
+mapfile -t programs < <(sed -n 's/^ *\.executable(name: "\([^"]*\)".*/\1/p' Package.swift)
 scratch=${WARREN_SCRATCH:-.build}
 place=$scratch/programs
 
@@ -19,6 +19,10 @@ command -v swift >/dev/null || fail "no swift on PATH: run deploy/install-depend
 options=(
     -c release --static-swift-stdlib --scratch-path "$scratch"
     -Xswiftc -g -Xcc -g -Xlinker --build-id=sha1 -Xlinker --gc-sections
+    # What the loader fills in is read-only before the first line runs.
+    -Xlinker -z -Xlinker relro -Xlinker -z -Xlinker now
+    # Where it was built doesn't show in what was built.
+    -Xcc "-ffile-prefix-map=$PWD=." -Xswiftc -file-prefix-map -Xswiftc "$PWD=."
 )
 export WARREN_STRICT=1
 for program in "${programs[@]}"; do

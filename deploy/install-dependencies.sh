@@ -6,6 +6,7 @@
 #
 #   deploy/install-dependencies.sh          everything
 #   deploy/install-dependencies.sh build    only what building needs
+#   deploy/install-dependencies.sh package  what building and deploy/package.sh need
 #   deploy/install-dependencies.sh bench    everything, and the peers of Tests/Benchmarks
 set -euo pipefail
 
@@ -15,6 +16,7 @@ lab_packages=(
     iproute2 util-linux procps nftables conntrack tcpdump
     curl nginx-light iperf3 nghttp2-client nghttp2-proxy openssl python3 python3-h2 python3-cryptography
 )
+package_packages=(dpkg-dev)
 bench_packages=(wrk haproxy libnginx-mod-stream)
 swift_at_least="6.3"
 
@@ -56,9 +58,10 @@ allow_services() {
 
 main() {
     local wanted=("${build_packages[@]}") missing=() package root='' policy='' log
-    [[ ${1:-all} == build ]] || wanted+=("${lab_packages[@]}")
+    [[ ${1:-all} =~ ^(build|package)$ ]] || wanted+=("${lab_packages[@]}")
+    [[ ${1:-all} == build ]] || wanted+=("${package_packages[@]}")
     [[ ${1:-all} != bench ]] || wanted+=("${bench_packages[@]}")
-    [[ ${1:-all} =~ ^(all|build|bench)$ ]] || fail "unknown argument '$1': all (default), build or bench"
+    [[ ${1:-all} =~ ^(all|build|package|bench)$ ]] || fail "unknown argument '$1': all (default), build, package or bench"
 
     check_swift
     command -v dpkg-query >/dev/null ||

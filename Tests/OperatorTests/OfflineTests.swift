@@ -173,11 +173,25 @@ private func withFolder(_ files: [String: String], _ body: (String) throws -> Vo
         #expect(try complete(["completion", "z"]) == ["zsh"])
     }
 
+    @Test func `fish gets a line for each command, operand and option`() {
+        let desk = Desk()
+        #expect(desk.run("completion", "fish") == .ok)
+        let lines = desk.output.split(separator: "\n")
+        #expect(
+            lines.contains(
+                "complete -c warren -n '__fish_is_nth_token 1' -a status -d '\(StatusCommand.command.summary.replacing("'", with: "\\'"))'"
+            ))
+        #expect(lines.contains { $0.contains("-n '__warren_in ca; and __fish_is_nth_token 2' -a init") })
+        #expect(lines.contains { $0.contains("-n '__warren_in tunnels' -s o -l output -x -a 'table json yaml'") })
+        #expect(lines.contains { $0.contains("-n '__warren_in ca init' -s d -l directory -r -F") })
+        #expect(lines.contains("complete -c warren -n '__warren_in completion' -a 'bash zsh fish'"))
+    }
+
     @Test func `zsh gets the same by its own way, another shell nothing`() {
         let desk = Desk()
         #expect(desk.run("completion", "zsh") == .ok)
         #expect(desk.output.hasPrefix("#compdef warren\n") && desk.output.contains("complete -F _warren warren"))
-        #expect(desk.run("completion", "fish") == .usage)
+        #expect(desk.run("completion", "tcsh") == .usage)
         #expect(desk.run("completion") == .usage)
     }
 }

@@ -3,17 +3,19 @@
 /// `warren completion`: scripts for shells, made of the table of commands.
 enum CompletionCommand {
     static let command = Command(
-        "completion", "Print the completion script of a shell.", operands: "bash|zsh",
+        "completion", "Print the completion script of a shell.", operands: "bash|zsh|fish",
         examples: [
             ("source <(warren completion bash)", "Completion in this bash."),
             ("warren completion zsh > \"${fpath[1]}/_warren\"", "Completion in every new zsh."),
+            ("warren completion fish | source", "Completion in this fish."),
         ], run: run)
 
     @Sendable private static func run(_ invocation: Invocation, _ session: Session) -> ExitCode {
         switch invocation.operands {
         case ["bash"]: session.console.print(bash(Warren.commands))
         case ["zsh"]: session.console.print(zsh(Warren.commands))
-        default: return session.usage("completion needs the name of a shell", hint: "It is bash or zsh.")
+        case ["fish"]: session.console.print(FishCompletion.script(Warren.commands))
+        default: return session.usage("completion needs the name of a shell", hint: "It is bash, zsh or fish.")
         }
         return .ok
     }
