@@ -47,14 +47,15 @@ package final class Authenticator {
         return try host(leaf, peer)
     }
 
-    private static func bearer(_ text: String) -> Token? {
+    private static func bearer(_ text: String) -> AccessToken? {
         let words = text.split(separator: " ", omittingEmptySubsequences: true)
-        guard words.count == 2, words[0].lowercased() == "bearer", let token = Token(String(words[1])), token.kind == .bearer
+        guard words.count == 2, words[0].lowercased() == "bearer", let token = AccessToken(String(words[1])),
+            token.kind == .bearer
         else { return nil }
         return token
     }
 
-    private func owner(of token: Token, _ peer: HTTPPeer) throws(APIStatus) -> Principal {
+    private func owner(of token: AccessToken, _ peer: HTTPPeer) throws(APIStatus) -> Principal {
         let why: String
         if let record = book.token(token.id) {
             if !record.matches(token) {

@@ -14,8 +14,12 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         case badRequest
         case mismatch
         case evicted
+        /// Wrong, expired, revoked or used.
+        case token
+        case nameTaken
         case busy
         case authority
+        case store
     }
 
     package let reason: Reason

@@ -37,7 +37,7 @@ package struct TokenRecord: Hashable, Sendable {
     package var key: StoreKey { StoreKey(Self.resource, id) }
 
     /// Whether this is the secret, in a time that doesn't tell.
-    package func matches(_ token: Token) -> Bool { kind == token.kind && Secret.isEqual(hash, token.hash) }
+    package func matches(_ token: AccessToken) -> Bool { kind == token.kind && Secret.isEqual(hash, token.hash) }
 
     /// Who shows it.
     package var principal: Principal? {

@@ -13,7 +13,7 @@ package enum TokenKind: String, Hashable, Sendable {
 /// A token as its owner has it: `wj1.ID.SECRET.ROOT` or `wa1.ID.SECRET`, all in lower-case hexadecimal digits. The secret has 256 random bits and is
 /// stored nowhere; ROOT is the SHA-256 of the root certificate that the control plane's own certificate chains to, by which a host knows it before
 /// it says anything.
-package struct Token: Hashable, Sendable {
+package struct AccessToken: Hashable, Sendable {
     package let kind: TokenKind
     package let id: String
     package let secret: [UInt8]
@@ -37,7 +37,7 @@ package struct Token: Hashable, Sendable {
     package var hash: [UInt8] { SHA256.digest(secret) }
 }
 
-extension Token: LosslessStringConvertible {
+extension AccessToken: LosslessStringConvertible {
     package init?(_ text: String) {
         guard text.utf8.count <= Self.maximumLength else { return nil }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
