@@ -3,7 +3,8 @@
 import Bytes
 import Documents
 
-/// What Kubernetes fills in of a service, and what must not change of one. Addresses that the server gives out are the caller's: it knows which are free.
+/// What Kubernetes fills in of a service, and what must not change of one. Addresses that the server gives out are the caller's: it knows
+/// which are free.
 enum ServiceRules {
     @Sendable static func complete(_ object: Value) -> Value {
         guard let spec = object["spec"], spec.mappingValue != nil else { return object }
