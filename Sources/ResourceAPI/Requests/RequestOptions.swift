@@ -20,6 +20,12 @@ package struct RequestOptions: Sendable {
         case notOlderThan = "NotOlderThan"
     }
 
+    package enum IncludeObject: String, Hashable, Sendable {
+        case none = "None"
+        case metadata = "Metadata"
+        case object = "Object"
+    }
+
     /// Longest name of a field manager (validation of Kubernetes).
     static let maximumManager = 128
 
@@ -42,6 +48,8 @@ package struct RequestOptions: Sendable {
     package var propagation: Propagation?
     package var gracePeriodSeconds: Int?
     package var isPretty = false
+    /// Of a table: what its rows hold besides the cells.
+    package var includeObject = IncludeObject.metadata
 
     package init() {}
 
@@ -63,6 +71,7 @@ package struct RequestOptions: Sendable {
         propagation = try Self.choice(path, "propagationPolicy")
         gracePeriodSeconds = try Self.number(path, "gracePeriodSeconds")
         isPretty = try Self.flag(path, "pretty") ?? false
+        includeObject = try Self.choice(path, "includeObject") ?? .metadata
         try check()
     }
 
