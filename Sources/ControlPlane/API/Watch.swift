@@ -42,7 +42,7 @@ final class Watch: TimerTarget {
     private(set) var revision: UInt64
     /// The revision of its last bookmark.
     private var marked: UInt64
-    private var timer: Token?
+    private var timer: LoopToken?
     private var isOver = false
 
     init(
