@@ -63,7 +63,7 @@ let package = Package(
         module("Wire", "Bytes"),
         module("Messages", "Bytes", "Wire", "Documents", "Mesh"),
         module("Mesh", "Bytes", "Documents"),
-        module("ResourceAPI", "Bytes", "Documents", "Mesh"),
+        module("ResourceAPI", "Bytes", "Documents", "Wire", "Mesh"),
 
         // What a node is made of.
         module("Capture", "Bytes", "Kernel", "Mesh", "CNFTables"),
@@ -126,7 +126,7 @@ let package = Package(
             "Operator", "Operator", "ResourceAPI", "Transport", "Daemon", "TLS", "HTTP", "Loop", "Mesh", "Documents", "Kernel",
             "Bytes", "Support"),
         tests("Store", "Store", "Transport", "TLS", "HTTP", "Documents", "Wire", "Loop", "Kernel", "Bytes", "Support"),
-        tests("ResourceAPI", "ResourceAPI", "Mesh", "Documents", "Bytes", "Support"),
+        tests("ResourceAPI", "ResourceAPI", "Mesh", "Wire", "Documents", "Bytes", "Support"),
         tests(
             "Discovery", "Discovery", "Transport", "Messages", "Wire", "Mesh", "TLS", "HTTP", "Loop", "Kernel", "Documents",
             "Bytes",

@@ -244,7 +244,10 @@ import Testing
             ),
             (
                 "/apis/networking.istio.io/v1beta1/namespaces/shop/serviceentries",
-                "{metadata: {name: e}, spec: {hosts: [db.example.org], ports: [{number: 5432, name: tcp}], resolution: STATIC, endpoints: [{address: 10.9.9.9}]}}"
+                """
+                metadata: {name: e}
+                spec: {hosts: [db.example.org], ports: [{number: 5432, name: tcp}], resolution: STATIC, endpoints: [{address: 10.9.9.9}]}
+                """
             ),
             (
                 "/apis/security.istio.io/v1beta1/namespaces/shop/peerauthentications",
