@@ -17,8 +17,8 @@ internal import COpenSSL
 
     /// Fixed at creation.
     package let role: Role
-    /// What its sessions show, and whom they trust.
-    package let credential: Credential
+    /// What its sessions show, and whom they trust; nil for a host's.
+    package let credential: Credential?
     /// Whose identities are accepted from peers.
     package let trustDomains: Set<String>
     nonisolated(unsafe) let handle: OpaquePointer
@@ -28,19 +28,48 @@ internal import COpenSSL
     /// How many authorities may stand between a peer and a root. Istio has one or two.
     private static let maximumDepth: Int32 = 4
 
+    /// What is shown: key, leaf, intermediates; and the roots.
+    private struct Papers {
+        let key: PrivateKey
+        let leaf: Certificate
+        let intermediates: [Certificate]
+        let roots: [Certificate]
+    }
+
     /// `trustDomains` is the credential's own by default. Throws when OpenSSL doesn't want to send the credential: a weak key, for instance.
-    package init(role: Role, credential: Credential, trustDomains: Set<String>? = nil) throws(CertificateFailure) {
+    package convenience init(
+        role: Role, credential: Credential, trustDomains: Set<String>? = nil
+    ) throws(CertificateFailure) {
+        let papers = Papers(
+            key: credential.key, leaf: credential.leaf, intermediates: credential.intermediates, roots: credential.roots)
+        try self.init(role, papers, credential, trustDomains ?? [credential.identity.trustDomain])
+    }
+
+    /// For a host that calls its control plane: it shows its own certificate, which names no workload. `chain` has the leaf first.
+    package convenience init(
+        connectingWith key: PrivateKey, chain: [Certificate], roots: [Certificate], trustDomain: String
+    ) throws(CertificateFailure) {
+        guard let leaf = chain.first else { throw .missing("certificate of the host") }
+        guard !roots.isEmpty else { throw .missing("root certificate") }
+        let intermediates = chain.dropFirst().filter { !roots.contains($0) }
+        try self.init(
+            .client, Papers(key: key, leaf: leaf, intermediates: intermediates, roots: roots), nil, [trustDomain])
+    }
+
+    private init(
+        _ role: Role, _ papers: Papers, _ credential: Credential?, _ trustDomains: Set<String>
+    ) throws(CertificateFailure) {
         self.role = role
         self.credential = credential
-        self.trustDomains = trustDomains ?? [credential.identity.trustDomain]
+        self.trustDomains = trustDomains
         OpenSSLErrors.clear()
         defer { OpenSSLErrors.clear() }
         unsafe handle = unwrap(
             SSL_CTX_new(role == .client ? TLS_client_method() : TLS_server_method()), "no memory for a context")
         setProtocol()
         setResumption()
-        setVerification()
-        try setCredential()
+        setVerification(papers.roots)
+        try setCredential(papers)
     }
 
     deinit { unsafe SSL_CTX_free(handle) }
@@ -85,7 +114,7 @@ internal import COpenSSL
         unsafe require(SSL_CTX_set_num_tickets(handle, 0), "tickets can't be switched off")
     }
 
-    private func setVerification() {
+    private func setVerification(_ roots: [Certificate]) {
         unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
         unsafe SSL_CTX_set_cert_verify_callback(handle, { store, _ in unsafe PeerVerification.run(store) }, nil)
         unsafe SSL_CTX_set_info_callback(handle) { ssl, event, _ in unsafe TLSSession.noteProgress(of: ssl, event) }
@@ -94,14 +123,14 @@ internal import COpenSSL
         let store = unsafe SSL_CTX_get_cert_store(handle)
         // Whatever the operator gives as a root is one, also where another authority signed it.
         _ = unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
-        for root in credential.roots { unsafe require(X509_STORE_add_cert(store, root.handle), "no memory for a root") }
+        for root in roots { unsafe require(X509_STORE_add_cert(store, root.handle), "no memory for a root") }
     }
 
-    private func setCredential() throws(CertificateFailure) {
-        guard unsafe SSL_CTX_use_certificate(handle, credential.leaf.handle) == 1,
-            unsafe SSL_CTX_use_PrivateKey(handle, credential.key.handle) == 1
+    private func setCredential(_ papers: Papers) throws(CertificateFailure) {
+        guard unsafe SSL_CTX_use_certificate(handle, papers.leaf.handle) == 1,
+            unsafe SSL_CTX_use_PrivateKey(handle, papers.key.handle) == 1
         else { throw .refused(OpenSSLErrors.take()) }
-        for certificate in credential.intermediates {
+        for certificate in papers.intermediates {
             guard unsafe copenssl_ctx_add_chain_certificate(handle, certificate.handle) == 1 else {
                 throw .refused(OpenSSLErrors.take())
             }
