@@ -28,20 +28,20 @@ final class LinkConnection: ControlLink {
     private var socket: Descriptor?
     private var token: Token?
     private let tls: TLSSession
-    private let http: HTTP2Session
+    let http: HTTP2Session
     private let deadline: Alarm
     private let ticker: Alarm
     private var wantsWrite = true
     private var isQueued = false
     private var lastReceived: Instant
-    private var pingSent: Instant?
+    var pingSent: Instant?
     private var toTell: [LinkStream] = []
     private var isWorking = false
-    private var hasSettings = false
+    var hasSettings = false
     /// The control plane said goodbye.
-    private var isLeaving = false
+    var isLeaving = false
     private var lostWriting: Errno?
-    private var lastWords: String?
+    var lastWords: String?
     private var opened: ((Result<any ControlLink, ControlFailure>) -> Void)?
     private var ended: ((String) -> Void)?
 
@@ -348,59 +348,5 @@ private struct LinkSink: HTTP2Sink {
         guard failure == nil else { return false }
         failure = unsafe tls.write(bytes)
         return failure == nil && flush()
-    }
-}
-
-// MARK: - HTTP/2
-
-extension LinkConnection: HTTP2SessionDelegate {
-    func requestReceived(_ stream: Int32, _ head: HTTP2RequestHead) {}
-
-    func responseReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32, status: Int, headers: HTTPHeaders) {
-        guard let stream = unsafe Self.stream(context) else { return }
-        stream.status = status
-        stream.headers = headers
-    }
-
-    func dataReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32, _ bytes: UnsafeRawBufferPointer) {
-        let credit = unsafe Self.stream(context)?.received(bytes) ?? bytes.count
-        if credit > 0 { http.consume(stream, credit) }
-    }
-
-    func trailersReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32, headers: HTTPHeaders) {
-        unsafe Self.stream(context)?.trailers = headers
-    }
-
-    func endReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32) {
-        guard let known = unsafe Self.stream(context) else { return }
-        // A server that has said all needs nothing more of us.
-        known.endOutgoing()
-        known.closed = HTTP2Code.noError
-        tellLater(known)
-    }
-
-    func streamClosed(_ context: UnsafeMutableRawPointer?, _ stream: Int32, _ error: UInt32) {
-        guard let context = unsafe context else { return }
-        let known = unsafe Unmanaged<LinkStream>.fromOpaque(context).takeRetainedValue()
-        if known.closed == nil {
-            known.closed = error
-            known.lostBecause = lastWords
-        }
-        tellLater(known)
-    }
-
-    func readData(
-        _ context: UnsafeMutableRawPointer?, _ stream: Int32, into buffer: UnsafeMutableRawBufferPointer
-    ) -> HTTP2DataRead {
-        unsafe Self.stream(context)?.read(into: buffer) ?? .end
-    }
-
-    func goAwayReceived(lastStream: Int32, error: UInt32) { isLeaving = true }
-    func pingAcknowledged(_ payload: UInt64) { pingSent = nil }
-    func settingsReceived() { hasSettings = true }
-
-    private static func stream(_ context: UnsafeMutableRawPointer?) -> LinkStream? {
-        guard let context = unsafe context else { return nil }
-        return unsafe Unmanaged<LinkStream>.fromOpaque(context).takeUnretainedValue()
     }
 }
