@@ -119,7 +119,8 @@ let package = Package(
         tests("Tunnel", "Tunnel", "TLS", "HTTP", "Loop", "Kernel", "Bytes", "Support"),
         tests("Daemon", "Daemon", "Telemetry", "Documents", "Kernel", "Bytes"),
         tests(
-            "NodeProxy", "NodeProxy", "Discovery", "Transport", "Daemon", "Telemetry", "Tunnel", "TLS", "HTTP", "Messages", "Wire",
+            "NodeProxy", "NodeProxy", "Discovery", "Transport", "Daemon", "Telemetry", "Tunnel", "TLS", "HTTP", "Messages",
+            "Wire",
             "Mesh", "Loop", "Kernel", "Documents", "Bytes", "Support"),
         tests(
             "Operator", "Operator", "ResourceAPI", "Transport", "Daemon", "TLS", "HTTP", "Loop", "Mesh", "Documents", "Kernel",

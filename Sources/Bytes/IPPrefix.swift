@@ -27,6 +27,16 @@ package struct IPPrefix: Hashable, Sendable {
         return (other.high ^ address.high) & highMask == 0 && (other.low ^ address.low) & lowMask == 0
     }
 
+    /// The address that stands so many after the block's first, within its last 64 bits.
+    /// - Precondition: `offset` is less than the block has addresses.
+    package func address(at offset: UInt64) -> IPAddress {
+        let (highMask, lowMask) = (
+            Self.mask(address.family == .v4 ? 64 : length), Self.mask(address.family == .v4 ? length + 32 : length - 64)
+        )
+        if address.family == .v4 { return IPAddress(v4: UInt32(truncatingIfNeeded: address.low & lowMask | offset)) }
+        return IPAddress(v6High: address.high & highMask, address.low & lowMask | offset)
+    }
+
     private static func mask(_ bits: Int) -> UInt64 {
         bits <= 0 ? 0 : bits >= 64 ? .max : .max << UInt64(64 - bits)
     }

@@ -116,7 +116,8 @@ package enum File {
         return (path.hasPrefix("/") ? "/" : "") + (parts.isEmpty && !path.hasPrefix("/") ? "." : parts.joined(separator: "/"))
     }
 
-    private static func synchronise(directory: String) throws(Errno) {
+    /// Has the names in a directory on the disk when it returns.
+    package static func synchronise(directory: String) throws(Errno) {
         let file = Descriptor(takingOwnership: try call { unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
         let number = file.number
         _ = try call { fsync(number) }

@@ -19,6 +19,9 @@ package struct Token: Hashable, Sendable {
     }
 }
 
+/// The same by another name, for modules that have tokens of another kind.
+package typealias LoopToken = Token
+
 /// A slab: elements by token, freed slots used again, no hashing. Confined to the thread of its owner.
 package struct Slots<Element> {
     private struct Slot {

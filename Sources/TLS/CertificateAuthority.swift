@@ -80,11 +80,32 @@ package struct CertificateAuthority: Sendable {
         return [leaf] + intermediates
     }
 
-    /// The same with a fresh key (I10), ready for use.
+    /// The same for a host.
+    package func issue(
+        node: NodeIdentity, publicKey: PublicKey, now: Int64, lifetime: Int64
+    ) throws(CertificateFailure) -> [Certificate] {
+        let (notBefore, notAfter) = try validity(now: now, lifetime: lifetime)
+        let leaf = try sign(.node(node, notBefore: notBefore, notAfter: notAfter), for: publicKey)
+        return [leaf] + intermediates
+    }
+
+    /// A workload's certificate with a fresh key (I10), ready for use.
     package func credential(for identity: SPIFFEID, now: Int64, lifetime: Int64) throws(CertificateFailure) -> Credential {
         let key = PrivateKey.generate()
         let chain = try issue(identity: identity, publicKey: key.publicKey, now: now, lifetime: lifetime)
         return try Credential(key: key, chain: chain, roots: roots)
+    }
+
+    /// What a server of ours serves with, with a fresh key: known to hosts by its identity, to others by names and addresses.
+    package func serverCredential(
+        for identity: SPIFFEID, hosts: [String], addresses: [IPAddress], now: Int64, lifetime: Int64
+    ) throws(CertificateFailure) -> Credential {
+        let key = PrivateKey.generate()
+        let (notBefore, notAfter) = try validity(now: now, lifetime: lifetime)
+        let profile = CertificateProfile.server(
+            identity, hosts: hosts, addresses: addresses, notBefore: notBefore, notAfter: notAfter)
+        let leaf = try sign(profile, for: key.publicKey)
+        return try Credential(key: key, chain: [leaf] + intermediates, roots: roots, sendsRoot: true)
     }
 
     /// Signs what the profile says, whatever it says. `issue` is for workloads.
@@ -96,7 +117,9 @@ package struct CertificateAuthority: Sendable {
         guard now >= certificate.notBefore, now < certificate.notAfter else {
             throw .issuerNotValid(subject: certificate.subject)
         }
+        // Those above it may end sooner: a leaf is worth nothing without them.
+        let last = intermediates.reduce(certificate.notAfter) { min($0, $1.notAfter) }
         let (end, overflow) = now.addingReportingOverflow(max(lifetime, 0))
-        return (now - Self.backdating, overflow ? certificate.notAfter : min(end, certificate.notAfter))
+        return (now - Self.backdating, overflow ? last : min(end, last))
     }
 }

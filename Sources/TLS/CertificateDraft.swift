@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 internal import COpenSSL
 
 /// A certificate in the making: filled in from a profile, then signed once.
@@ -130,8 +131,9 @@ enum GeneralNames {
                 switch name {
                 case .uri(let bytes): (GEN_URI, bytes)
                 case .dns(let bytes): (GEN_DNS, bytes)
+                case .ip(let address): (GEN_IPADD, address.bytes)
                 }
-            let text = unsafe ASN1_STRING_type_new(V_ASN1_IA5STRING)
+            let text = unsafe ASN1_STRING_type_new(type == GEN_IPADD ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING)
             let entry = unsafe GENERAL_NAME_new()
             unsafe require(ASN1_STRING_set(text, bytes, Int32(clamping: bytes.count)), "no memory for a name")
             unsafe GENERAL_NAME_set0_value(entry, type, text)

@@ -9,6 +9,7 @@ package struct CertificateProfile: Hashable, Sendable {
     package enum AlternativeName: Hashable, Sendable {
         case uri([UInt8])
         case dns([UInt8])
+        case ip(IPAddress)
     }
 
     /// What the key may do (RFC 5280 §4.2.1.3), by OpenSSL's names.
@@ -54,6 +55,24 @@ package struct CertificateProfile: Hashable, Sendable {
         profile.alternativeNames = [.uri(Array(identity.description.utf8))]
         profile.keyUsage = [.digitalSignature]
         profile.purposes = [.serverAuth, .clientAuth]
+        return profile
+    }
+
+    /// A certificate of a host: no subject, one URI, and good for a client alone: nothing serves with it.
+    package static func node(_ identity: NodeIdentity, notBefore: Int64, notAfter: Int64) -> CertificateProfile {
+        var profile = CertificateProfile(notBefore: notBefore, notAfter: notAfter)
+        profile.alternativeNames = [.uri(Array(identity.description.utf8))]
+        profile.keyUsage = [.digitalSignature]
+        profile.purposes = [.clientAuth]
+        return profile
+    }
+
+    /// A certificate of a server that hosts know by its identity, and other clients by the names and addresses at which they reach it.
+    package static func server(
+        _ identity: SPIFFEID, hosts: [String], addresses: [IPAddress], notBefore: Int64, notAfter: Int64
+    ) -> CertificateProfile {
+        var profile = workload(identity, notBefore: notBefore, notAfter: notAfter)
+        profile.alternativeNames += hosts.map { .dns(Array($0.utf8)) } + addresses.map { .ip($0) }
         return profile
     }
 

@@ -24,7 +24,10 @@ package final class Credential: Sendable {
 
     /// From a key and its certificate chain, leaf first; roots in the chain aren't sent. Refused when they don't belong together, or when a peer
     /// as strict as we are would refuse them.
-    package init(key: PrivateKey, chain: [Certificate], roots: [Certificate]) throws(CertificateFailure) {
+    /// - Parameter sendsRoot: the root that signed the chain is sent too, for clients that know no more of it than its digest.
+    package init(
+        key: PrivateKey, chain: [Certificate], roots: [Certificate], sendsRoot: Bool = false
+    ) throws(CertificateFailure) {
         guard let leaf = chain.first else { throw .missing("certificate of the workload") }
         guard !roots.isEmpty else { throw .missing("root certificate") }
         guard roots.count <= Certificate.maximumRoots else { throw .tooMany(limit: Certificate.maximumRoots) }
@@ -36,7 +39,9 @@ package final class Credential: Sendable {
         self.key = key
         self.leaf = leaf
         self.roots = roots
-        intermediates = chain.dropFirst().filter { !roots.contains($0) }
+        let upper = chain.dropFirst().filter { !roots.contains($0) }
+        let last = upper.last ?? leaf
+        intermediates = upper + (sendsRoot ? roots.filter { last.isSigned(by: $0) }.prefix(1) : [])
         notAfter = intermediates.reduce(leaf.notAfter) { min($0, $1.notAfter) }
         serial = leaf.serial
     }

@@ -3,24 +3,38 @@
 package import Bytes
 internal import COpenSSL
 
-/// A PKCS #10 request for a workload's certificate, as Istio's agents make it: no subject, one critical URI name, signed by the key that asks.
+/// A PKCS #10 request for a certificate, as Istio's agents make it: no subject, one critical URI name, signed by the key that asks.
 ///
 /// Who asks proves with it that it has the key, and nothing else: whether it may have the identity is for the authority to know.
 package struct SigningRequest: Sendable {
     /// Whose certificate is asked for.
-    package let identity: SPIFFEID
+    package let name: CertifiedName
     /// The key that asks: its owner proved to have the private half.
     package let publicKey: PublicKey
 
     /// A request in PEM has 500 bytes; one with RSA 4096 under 3 KiB.
     package static let maximumLength = 64 * 1024
 
-    /// A request in PEM for this identity and key.
+    /// The workload whose certificate is asked for; nil if it is a host.
+    package var identity: SPIFFEID? { if case .workload(let identity) = name { identity } else { nil } }
+    /// The host whose certificate is asked for; nil if it is a workload.
+    package var node: NodeIdentity? { if case .node(let identity) = name { identity } else { nil } }
+
+    /// A request in PEM for this workload and key.
     package static func make(identity: SPIFFEID, key: PrivateKey) throws(CertificateFailure) -> [UInt8] {
+        try make(.workload(identity), key: key)
+    }
+
+    /// A request in PEM for this host and key.
+    package static func make(node: NodeIdentity, key: PrivateKey) throws(CertificateFailure) -> [UInt8] {
+        try make(.node(node), key: key)
+    }
+
+    private static func make(_ name: CertifiedName, key: PrivateKey) throws(CertificateFailure) -> [UInt8] {
         OpenSSLErrors.clear()
         defer { OpenSSLErrors.clear() }
         let draft = unsafe Handle(unwrap(X509_REQ_new(), "no memory for a request"))
-        let names = unsafe unwrap(GeneralNames.make([.uri(Array(identity.description.utf8))]), "no memory for names")
+        let names = unsafe unwrap(GeneralNames.make([.uri(Array(name.description.utf8))]), "no memory for names")
         defer { unsafe copenssl_names_free(names) }
         var extensions: OpaquePointer?
         defer { unsafe copenssl_extensions_free(extensions) }
@@ -34,7 +48,8 @@ package struct SigningRequest: Sendable {
         return target.bytes()
     }
 
-    /// From PEM. The signature is checked, and that exactly one identity is asked for; what else the request wants is ignored.
+    /// From PEM. Checked are the key's strength, the signature, and that one identity is asked for and no other name of any kind; a subject, key usages and
+    /// other extensions are ignored, since what is issued says nothing but the identity.
     package init(pem: [UInt8]) throws(CertificateFailure) {
         guard pem.count <= Self.maximumLength else { throw .tooLarge(limit: Self.maximumLength) }
         OpenSSLErrors.clear()
@@ -46,10 +61,12 @@ package struct SigningRequest: Sendable {
         let request = unsafe Handle(parsed)
         guard let key = unsafe X509_REQ_get_pubkey(request.pointer) else { throw .malformed("a request with an unreadable key") }
         publicKey = unsafe PublicKey(takingOwnership: key)
+        // Before the signature: checking one of an absurd key takes long.
+        if let weakness = publicKey.weakness { throw .refused(weakness) }
         guard unsafe X509_REQ_verify(request.pointer, publicKey.handle) == 1 else {
             throw .malformed("a request that isn't signed by its own key")
         }
-        identity = try request.identity()
+        name = try request.name()
     }
 
     /// The request as OpenSSL holds it.
@@ -60,14 +77,17 @@ package struct SigningRequest: Sendable {
 
         deinit { unsafe X509_REQ_free(pointer) }
 
-        borrowing func identity() throws(CertificateFailure) -> SPIFFEID {
+        borrowing func name() throws(CertificateFailure) -> CertifiedName {
             guard let extensions = unsafe X509_REQ_get_extensions(pointer) else { throw .identity("a request without a name") }
             defer { unsafe copenssl_extensions_free(extensions) }
             guard case .found(let names) = unsafe URINames(extensions: extensions), names.count == 1, let name = names.first
             else {
                 throw .identity("a request must have exactly one URI name")
             }
-            guard let identity = URINames.spiffeID(name) else { throw .identity("\(printable(name)) is no identity") }
+            guard unsafe URINames.countAll(extensions: extensions) == 1 else {
+                throw .identity("a request must have no name besides its identity: DNS names, addresses and e-mail are refused")
+            }
+            guard let identity = CertifiedName(name) else { throw .identity("\(printable(name)) is no identity") }
             return identity
         }
     }

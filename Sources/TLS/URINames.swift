@@ -22,6 +22,18 @@ enum URINames {
         unsafe self.init(takingOwnership: value, critical)
     }
 
+    /// How many names of any kind there are: DNS names, addresses, e-mail and others besides URIs.
+    static func countAll(extensions: OpaquePointer) -> Int {
+        var critical: Int32 = 0
+        guard let value = unsafe X509V3_get_d2i(extensions, NID_subject_alt_name, &critical, nil) else {
+            OpenSSLErrors.clear()
+            return 0
+        }
+        let names = OpaquePointer(value)
+        defer { unsafe copenssl_names_free(names) }
+        return Int(unsafe copenssl_names_count(names))
+    }
+
     private init(takingOwnership value: UnsafeMutableRawPointer?, _ critical: Int32) {
         guard let value = unsafe value else {
             // -1: there is none. -2: there are several. Otherwise it can't be decoded.

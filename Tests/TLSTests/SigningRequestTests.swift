@@ -9,7 +9,7 @@ import Testing
         let request = try SigningRequest(pem: SigningRequest.make(identity: identity, key: key))
         #expect(request.identity == identity && key.matches(request.publicKey))
         let chain = try authority.intermediate.issue(
-            identity: request.identity, publicKey: request.publicKey, now: TestAuthority.now, lifetime: 3600)
+            identity: identity, publicKey: request.publicKey, now: TestAuthority.now, lifetime: 3600)
         let credential = try Credential(key: key, chain: chain, roots: authority.root.roots)
         #expect(credential.identity == identity)
     }

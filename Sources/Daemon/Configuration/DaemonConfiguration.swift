@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Documents
 internal import Kernel
 
 /// What /etc/warren/warrend.yaml says: every knob of the daemon with its default. A value, read once at start.
 ///
 /// Each section has its own file, where the reason for a default stands beside its name; docs/configuration.md is made of the
 /// same table.
-package struct DaemonConfiguration: Sendable {
+package struct DaemonConfiguration: ConfigurationTable {
     /// What this host is called in the mesh.
     package var node: String
     package var mesh = MeshSettings()
@@ -32,7 +31,9 @@ package struct DaemonConfiguration: Sendable {
     package init(node: String) { self.node = node }
 
     /// The defaults of a host without a name of its own, for the reference.
-    static let standard = DaemonConfiguration(node: "the host's name")
+    package static let standard = DaemonConfiguration(node: "the host's name")
+
+    package static let otherDocuments = "mesh resources go to mesh.path"
 
     /// Where the file lies unless `warrend --config` says otherwise.
     package static let standardPath = "/etc/warren/warrend.yaml"
@@ -86,23 +87,5 @@ extension DaemonConfiguration {
     private static func isNameByte(_ byte: UInt8) -> Bool {
         (0x61...0x7a).contains(byte) || (0x41...0x5a).contains(byte) || (0x30...0x39).contains(byte)
             || [0x2d, 0x2e, 0x5f].contains(byte)
-    }
-
-    /// The whole configuration as a document, in the shape of the file.
-    package var document: Value {
-        let rows = Self.settings.map { ($0.path.split(separator: ".").map(String.init)[...], $0.value(self)) }
-        return Self.tree(rows)
-    }
-
-    /// Nests values by their paths, in the order in which a name first comes.
-    private static func tree(_ rows: [(path: ArraySlice<String>, value: Value)]) -> Value {
-        var names: [String] = []
-        for row in rows { if let name = row.path.first, !names.contains(name) { names.append(name) } }
-        return .object(
-            names.map { name in
-                let inner = rows.filter { $0.path.first == name }
-                if let leaf = inner.first, leaf.path.count == 1 { return (name, leaf.value) }
-                return (name, tree(inner.map { ($0.path.dropFirst(), $0.value) }))
-            })
     }
 }

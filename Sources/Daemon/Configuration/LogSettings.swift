@@ -44,7 +44,7 @@ package struct LogSettings: Sendable {
                 + " its own."),
     ]
 
-    @Sendable private static func levelProblem(_ text: String) -> (message: String, remedy: String)? {
+    @Sendable static func levelProblem(_ text: String) -> (message: String, remedy: String)? {
         do throws(LogLevelFailure) {
             try LogLevels().apply(text)
             return nil

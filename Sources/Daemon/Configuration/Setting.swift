@@ -3,9 +3,9 @@
 package import Documents
 internal import Kernel
 
-/// One line of the configuration: where it stands, what it may be, what it is without a word, and why. The reader of the file,
+/// One line of a configuration: where it stands, what it may be, what it is without a word, and why. The reader of the file,
 /// the reference in docs/configuration.md and the configuration dump are all made of the same table.
-package struct Setting: Sendable {
+package struct SettingOf<Configuration: ConfigurationTable>: Sendable {
     /// `timeouts.connect`.
     package let path: String
     /// What may be written: `duration, 100ms to 10m`.
@@ -15,26 +15,29 @@ package struct Setting: Sendable {
     /// Why the default is what it is.
     package let reason: String
     /// Reads the field from the mapping that holds it; an absent field changes nothing.
-    let read: @Sendable (_ key: String, _ fields: Fields, _ configuration: inout DaemonConfiguration) -> Void
+    let read: @Sendable (_ key: String, _ fields: Fields, _ configuration: inout Configuration) -> Void
     /// The setting in a configuration, as it is written.
-    package let value: @Sendable (DaemonConfiguration) -> Value
+    package let value: @Sendable (Configuration) -> Value
 
     /// The default as it is written.
     package var defaultText: String {
-        let value = value(DaemonConfiguration.standard)
+        let value = value(Configuration.standard)
         return value.isNull ? "none" : value.stringValue ?? value.json
     }
 }
 
-package typealias SettingPath<Field> = any WritableKeyPath<DaemonConfiguration, Field> & Sendable
+/// A setting of `warrend`.
+package typealias Setting = SettingOf<DaemonConfiguration>
 
 // MARK: - The forms that settings have
 
-extension Setting {
+extension SettingOf {
+    package typealias Place<Field> = any WritableKeyPath<Configuration, Field> & Sendable
+
     static func duration(
-        _ path: String, _ place: SettingPath<Interval>, _ range: ClosedRange<Interval>, _ meaning: String, because reason: String
-    ) -> Setting {
-        Setting(path: path, form: form(range), meaning: meaning, reason: reason) { key, fields, configuration in
+        _ path: String, _ place: Place<Interval>, _ range: ClosedRange<Interval>, _ meaning: String, because reason: String
+    ) -> SettingOf {
+        SettingOf(path: path, form: form(range), meaning: meaning, reason: reason) { key, fields, configuration in
             if let time = interval(key, fields, range) { configuration[keyPath: place] = time }
         } value: { configuration in
             .string(configuration[keyPath: place].documentText)
@@ -43,9 +46,9 @@ extension Setting {
 
     /// A duration, or the word `none`.
     static func optionalDuration(
-        _ path: String, _ place: SettingPath<Interval?>, _ range: ClosedRange<Interval>, _ meaning: String, because reason: String
-    ) -> Setting {
-        Setting(path: path, form: form(range) + ", or none", meaning: meaning, reason: reason) { key, fields, configuration in
+        _ path: String, _ place: Place<Interval?>, _ range: ClosedRange<Interval>, _ meaning: String, because reason: String
+    ) -> SettingOf {
+        SettingOf(path: path, form: form(range) + ", or none", meaning: meaning, reason: reason) { key, fields, configuration in
             if fields.value(key)?.stringValue == "none" {
                 configuration[keyPath: place] = nil
             } else if let time = interval(key, fields, range) {
@@ -57,10 +60,10 @@ extension Setting {
     }
 
     static func size(
-        _ path: String, _ place: SettingPath<ByteSize>, _ range: ClosedRange<ByteSize>, _ meaning: String, because reason: String
-    ) -> Setting {
+        _ path: String, _ place: Place<ByteSize>, _ range: ClosedRange<ByteSize>, _ meaning: String, because reason: String
+    ) -> SettingOf {
         let form = "size, \(range.lowerBound) to \(range.upperBound)"
-        return Setting(path: path, form: form, meaning: meaning, reason: reason) { key, fields, configuration in
+        return SettingOf(path: path, form: form, meaning: meaning, reason: reason) { key, fields, configuration in
             guard let size = fields.size(key) else { return }
             guard range.contains(size) else {
                 return fields.report(
@@ -74,18 +77,18 @@ extension Setting {
     }
 
     static func integer<Number: FixedWidthInteger & Sendable>(
-        _ path: String, _ place: SettingPath<Number>, _ range: ClosedRange<Number>, _ meaning: String, because reason: String
-    ) -> Setting {
+        _ path: String, _ place: Place<Number>, _ range: ClosedRange<Number>, _ meaning: String, because reason: String
+    ) -> SettingOf {
         let form = "integer, \(range.lowerBound) to \(range.upperBound)"
-        return Setting(path: path, form: form, meaning: meaning, reason: reason) { key, fields, configuration in
+        return SettingOf(path: path, form: form, meaning: meaning, reason: reason) { key, fields, configuration in
             if let number = fields.integer(key, in: range) { configuration[keyPath: place] = number }
         } value: { configuration in
             .integer(configuration[keyPath: place])
         }
     }
 
-    static func bool(_ path: String, _ place: SettingPath<Bool>, _ meaning: String, because reason: String) -> Setting {
-        Setting(path: path, form: "true or false", meaning: meaning, reason: reason) { key, fields, configuration in
+    static func bool(_ path: String, _ place: Place<Bool>, _ meaning: String, because reason: String) -> SettingOf {
+        SettingOf(path: path, form: "true or false", meaning: meaning, reason: reason) { key, fields, configuration in
             if let bool = fields.bool(key) { configuration[keyPath: place] = bool }
         } value: { configuration in
             .bool(configuration[keyPath: place])
@@ -93,10 +96,10 @@ extension Setting {
     }
 
     static func choice<Choice: RawRepresentable & CaseIterable & Sendable>(
-        _ path: String, _ place: SettingPath<Choice>, _ meaning: String, because reason: String
-    ) -> Setting where Choice.RawValue == String {
+        _ path: String, _ place: Place<Choice>, _ meaning: String, because reason: String
+    ) -> SettingOf where Choice.RawValue == String {
         let form = "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", ")
-        return Setting(path: path, form: form, meaning: meaning, reason: reason) { key, fields, configuration in
+        return SettingOf(path: path, form: form, meaning: meaning, reason: reason) { key, fields, configuration in
             if let choice = fields.choice(key, Choice.self) { configuration[keyPath: place] = choice }
         } value: { configuration in
             .string(configuration[keyPath: place].rawValue)
@@ -105,10 +108,10 @@ extension Setting {
 
     /// A text with a rule of its own; `problem` says what is wrong with a value, in words that complete "… is "x", which ".
     static func text(
-        _ path: String, _ place: SettingPath<String>, _ form: String, _ meaning: String, because reason: String,
+        _ path: String, _ place: Place<String>, _ form: String, _ meaning: String, because reason: String,
         problem: @escaping @Sendable (String) -> (message: String, remedy: String)?
-    ) -> Setting {
-        Setting(path: path, form: form, meaning: meaning, reason: reason) { key, fields, configuration in
+    ) -> SettingOf {
+        SettingOf(path: path, form: form, meaning: meaning, reason: reason) { key, fields, configuration in
             guard let text = fields.string(key) else { return }
             if let (message, remedy) = problem(text) {
                 return fields.report(key, "\(fields.path(of: key)) is \"\(text)\", which \(message)", remedy: remedy)
@@ -120,7 +123,7 @@ extension Setting {
     }
 
     /// An absolute path.
-    static func path(_ path: String, _ place: SettingPath<String>, _ meaning: String, because reason: String) -> Setting {
+    static func path(_ path: String, _ place: Place<String>, _ meaning: String, because reason: String) -> SettingOf {
         text(path, place, "absolute path", meaning, because: reason, problem: Self.pathProblem)
     }
 

@@ -6,17 +6,19 @@ internal import Daemon
 enum ReferenceCommand {
     static let command = Command(
         "reference", "Print a page of the reference in Markdown: the configuration or this program.",
-        operands: "configuration|cli",
+        operands: "configuration|control|cli",
         examples: [
             ("warren reference configuration", "Every setting of warrend with its default and why."),
+            ("warren reference control", "The same of warren-control."),
             ("warren reference cli", "Every command with its options and examples."),
         ], run: run)
 
     @Sendable private static func run(_ invocation: Invocation, _ session: Session) -> ExitCode {
         switch invocation.operands {
         case ["configuration"]: session.console.print(ConfigurationReference.markdown)
+        case ["control"]: session.console.print(ConfigurationReference.control)
         case ["cli"]: session.console.print(markdown(Warren.commands))
-        default: return session.usage("reference needs the name of a page", hint: "It is configuration or cli.")
+        default: return session.usage("reference needs the name of a page", hint: "It is configuration, control or cli.")
         }
         return .ok
     }

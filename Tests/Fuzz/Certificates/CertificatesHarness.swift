@@ -49,9 +49,11 @@ enum CertificatesHarness {
 
     private static func checkRequest(_ bytes: [UInt8]) {
         guard let request = try? SigningRequest(pem: bytes) else { return }
-        invariant(SPIFFEID(request.identity.description) == request.identity, "a request of nobody")
+        invariant(CertifiedName(request.name.description) == request.name, "a request of nobody")
+        invariant(request.publicKey.weakness == nil, "a request of a weak key")
+        guard let identity = request.identity else { return }
         let chain = try? TLSPapers.shared.authority.issue(
-            identity: request.identity, publicKey: request.publicKey, now: TLSPapers.now, lifetime: 60)
+            identity: identity, publicKey: request.publicKey, now: TLSPapers.now, lifetime: 60)
         guard let leaf = chain?.first else { return }
         invariant(leaf.spiffeIDs == [request.identity], "issued to another: \(leaf.uriSANs)")
         invariant(leaf.publicKey?.isEqual(to: request.publicKey) == true, "issued to another key")

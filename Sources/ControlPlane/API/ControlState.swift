@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Kernel
+package import Loop
+package import Store
+
+/// Who hears of every change of the state, after it is in memory. On the loop of the API.
+package protocol StateObserver: AnyObject {
+    /// Everything is another: at the beginning, and after the store was lost sight of for too long.
+    func stateLoaded(_ state: ControlState)
+    /// These changed, in this order; the cache is past the last of them.
+    func stateChanged(_ state: ControlState, _ changes: [StoreChange])
+}
+
+/// What the control plane knows: all objects in memory, the newest changes, and the way to change them. On the loop of the API.
+///
+///     commit ──► store's thread ──► changed ──► cache, ring ──► observers: watches, publishing, collector
+///                                └► committed ──► whoever asked
+package final class ControlState {
+    /// What became of a commit.
+    package typealias Outcome = Result<UInt64, StoreFailure>
+
+    let cache = ObjectCache()
+    private(set) var ring = ChangeRing()
+    /// Of the store, for ever.
+    package let identity: String
+    /// False until everything was read once.
+    package private(set) var isLoaded = false
+    /// Why the store doesn't answer; nil while it does.
+    package private(set) var failure: StoreFailure?
+    private let thread: StoreThread
+    private var waiting: [UInt64: (Outcome) -> Void] = [:]
+    private var tickets: UInt64 = 0
+    private var observers: [any StateObserver] = []
+
+    /// Begins to read the store.
+    package init(store: any Store, loop: Loop) throws(Errno) {
+        identity = store.identity
+        let answers = try Mailbox<StoreMessage>()
+        thread = try StoreThread(store: store, answers: answers)
+        try answers.attach(to: loop) { [unowned self] in receive($0) }
+    }
+
+    /// Those who observe are told in this order. They stay.
+    package func observe(_ observer: any StateObserver) { observers.append(observer) }
+
+    /// Has the store make changes; `done` is called on this loop once, after the changes are in memory.
+    package func commit(_ transaction: StoreTransaction, _ done: @escaping (Outcome) -> Void) {
+        tickets += 1
+        guard thread.commit(transaction, ticket: tickets) else {
+            return done(.failure(.unavailable("too many changes wait for the disk")))
+        }
+        waiting[tickets] = done
+    }
+
+    private func receive(_ message: StoreMessage) {
+        switch message {
+        case .loaded(let list, let history):
+            failure = nil
+            cache.load(list)
+            ring.load(history: history, revision: list.revision)
+            isLoaded = true
+            for observer in observers { observer.stateLoaded(self) }
+        case .changed(let changes):
+            failure = nil
+            for change in changes {
+                cache.apply(change)
+                ring.append(change)
+            }
+            for observer in observers { observer.stateChanged(self, changes) }
+        case .committed(let ticket, let outcome): waiting.removeValue(forKey: ticket)?(outcome)
+        case .unreachable(let failure): self.failure = failure
+        }
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Kernel
+package import Loop
+package import Store
+internal import Synchronization
+
+/// What the store's thread tells the loop that serves the API, in the order in which it happened: the changes of a commit come before the word that it
+/// was made, so that who is answered finds in memory what was written.
+package enum StoreMessage: Sendable {
+    /// Everything, at the beginning and after so much happened elsewhere that the changes between aren't known any more. `history` is what is still known
+    /// of the time before, for watches that go on from there.
+    case loaded(StoredList, history: [StoreChange])
+    /// What changed since, whole transactions.
+    case changed([StoreChange])
+    /// What became of the commit with this ticket.
+    case committed(UInt64, Result<UInt64, StoreFailure>)
+    /// The store doesn't answer; it is asked again until it does.
+    case unreachable(StoreFailure)
+}
+
+/// The thread that talks to the store, which blocks: commits in the order in which they were asked for, and whatever changed by anybody's hand. Any thread may
+/// ask; answers go to the mailbox. It ends with the process.
+package final class StoreThread: Sendable {
+    /// Commits that may wait at once. A disk that flushes in 10 ms works off a hundred in a second: who waits behind a thousand is better told now.
+    private static let limit = 1024
+
+    private let worker: Mailbox<StoreErrand>
+    private let waiting = Atomic<Int>(0)
+
+    /// Begins, and sends `.loaded` first of all.
+    package init(store: any Store, answers: Mailbox<StoreMessage>) throws(Errno) {
+        let worker = try Mailbox<StoreErrand>()
+        self.worker = worker
+        _ = try Thread(name: "store") {
+            do throws(Errno) {
+                let loop = try Loop()
+                let follower = StoreFollower(store: store, loop: loop, answers: answers)
+                try worker.attach(to: loop) { errand in follower.run(errand) }
+                loop.run()
+            } catch {
+                bug("the loop of the store's thread can't be made: \(error)")
+            }
+        }
+        worker.send(.pull)
+        store.observe { worker.send(.pull) }
+    }
+
+    /// Asks for a commit; the answer has this ticket. False if too many wait already: nothing was asked then.
+    package func commit(_ transaction: StoreTransaction, ticket: UInt64) -> Bool {
+        guard waiting.add(1, ordering: .relaxed).newValue <= Self.limit else {
+            waiting.subtract(1, ordering: .relaxed)
+            return false
+        }
+        worker.send(.commit(transaction, ticket: ticket) { [self] in waiting.subtract(1, ordering: .relaxed) })
+        return true
+    }
+}
+
+enum StoreErrand: Sendable {
+    case commit(StoreTransaction, ticket: UInt64, finished: @Sendable () -> Void)
+    case pull
+}
+
+/// Does the store's errands and keeps in mind what was told already. On the store's thread.
+private final class StoreFollower: TimerTarget {
+    /// Changes that are read at once.
+    private static let batch = 1000
+    /// Revisions before the present one that a watch may go on from after a restart.
+    private static let history: UInt64 = 5000
+    /// How long history is kept: longer than a client stays away, shorter than a disk takes to fill.
+    private static let kept = Interval.seconds(3600)
+    private static let compaction = Interval.seconds(300)
+
+    private enum Tag {
+        static let retry: UInt32 = 0
+        static let compact: UInt32 = 1
+    }
+
+    private let store: any Store
+    private let loop: Loop
+    private let answers: Mailbox<StoreMessage>
+    /// Nil until everything was read.
+    private var told: UInt64?
+    private var isRetrying = false
+    /// Revisions and when they were the newest, oldest first.
+    private var marks: [(revision: UInt64, time: Instant)] = []
+
+    init(store: any Store, loop: Loop, answers: Mailbox<StoreMessage>) {
+        self.store = store
+        self.loop = loop
+        self.answers = answers
+        _ = loop.arm(Self.compaction, self, tag: Tag.compact)
+    }
+
+    func run(_ errand: StoreErrand) {
+        switch errand {
+        case .pull: pull()
+        case .commit(let transaction, let ticket, let finished):
+            let result: Result<UInt64, StoreFailure>
+            do throws(StoreFailure) {
+                result = .success(try store.commit(transaction))
+            } catch {
+                result = .failure(error)
+            }
+            finished()
+            // Also after a conflict: who tries again needs to see with what.
+            pull()
+            answers.send(.committed(ticket, result))
+        }
+    }
+
+    func timerFired(_ tag: UInt32) {
+        if tag == Tag.compact {
+            compact()
+            _ = loop.arm(Self.compaction, self, tag: Tag.compact)
+        } else {
+            isRetrying = false
+            pull()
+        }
+    }
+
+    /// Tells what is new.
+    private func pull() {
+        do throws(StoreFailure) {
+            guard var told else { return try load() }
+            while true {
+                let changes: [StoreChange]
+                do throws(StoreFailure) {
+                    changes = try store.changes(after: told, limit: Self.batch)
+                } catch {
+                    guard case .compacted = error else { throw error }
+                    return try load()
+                }
+                guard let last = changes.last else { return }
+                told = last.revision
+                self.told = told
+                answers.send(.changed(changes))
+            }
+        } catch {
+            answers.send(.unreachable(error))
+            guard !isRetrying else { return }
+            isRetrying = true
+            _ = loop.arm(.seconds(1), self, tag: Tag.retry)
+        }
+    }
+
+    private func load() throws(StoreFailure) {
+        let list = try store.list(nil, namespace: nil)
+        var history: [StoreChange] = []
+        var from = list.revision > Self.history ? list.revision - Self.history : 0
+        reading: while from < list.revision {
+            do throws(StoreFailure) {
+                let changes = try store.changes(after: from, limit: Self.batch)
+                guard let last = changes.last else { break reading }
+                // What came after the list is told as a change, after it.
+                history += changes.filter { $0.revision <= list.revision }
+                from = last.revision
+            } catch {
+                guard case .compacted(let oldest) = error, oldest > from else { throw error }
+                history = []
+                from = oldest
+            }
+        }
+        told = list.revision
+        answers.send(.loaded(list, history: history))
+    }
+
+    private func compact() {
+        guard let told else { return }
+        let now = loop.now
+        marks.append((told, now))
+        guard let index = marks.lastIndex(where: { now.since($0.time) >= Self.kept }) else { return }
+        let bound = min(marks[index].revision, told > Self.history ? told - Self.history : 0)
+        marks.removeFirst(index)
+        do throws(StoreFailure) {
+            if bound > 0 { try store.compact(before: bound) }
+        } catch {
+            answers.send(.unreachable(error))
+        }
+    }
+}

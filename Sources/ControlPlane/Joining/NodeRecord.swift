@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Documents
+internal import ResourceAPI
+package import Store
+internal import TLS
+
+/// A host of the mesh, as its object `Node` in `warren.dev/v1` says. A value.
+package struct NodeRecord: Sendable {
+    package static let resource = "nodes.warren.dev"
+    /// When the host joined with the key that it has now, in Unix seconds: certificates from before are refused.
+    static let joinedAnnotation = "warren.dev/joined"
+
+    private let object: Value
+
+    package static func key(_ name: String) -> StoreKey { StoreKey(resource, name) }
+
+    /// From the store; nil if it is damaged.
+    package init?(_ text: [UInt8]) {
+        guard let object = try? JSON.read(text), object["metadata"]?["name"]?.stringValue != nil else { return nil }
+        self.object = object
+    }
+
+    package var name: String { object["metadata"]?["name"]?.stringValue ?? "" }
+    /// An admin turned it out: neither its certificate nor a renewal of it is taken (I22).
+    package var isEvicted: Bool { object["spec"]?["evicted"]?.boolValue ?? false }
+    /// Of the certificate that it was given last.
+    package var serial: String? { object["status"]?["certificate"]?["serial"]?.stringValue }
+
+    private var joined: Int64 {
+        object["metadata"]?["annotations"]?[Self.joinedAnnotation]?.stringValue.flatMap { Int64($0) } ?? 0
+    }
+
+    /// Whether this certificate of the name is one of this host, not of another that had the name before. The serial number counts too, since the
+    /// clock may have been set back after the host joined (I11).
+    func accepts(_ leaf: Certificate) -> Bool {
+        leaf.serial == serial || leaf.notBefore + CertificateAuthority.backdating >= joined
+    }
+
+    // MARK: - Making and changing
+
+    /// A host that joins, in place of what was there of it.
+    static func joining(
+        _ name: String, version: String, certificate: Certificate, now: Int64, before: NodeRecord?
+    ) -> NodeRecord {
+        let fresh = Value.object([
+            ("apiVersion", "warren.dev/v1"), ("kind", "Node"),
+            (
+                "metadata",
+                .object([
+                    ("name", .string(name)), ("uid", .string(uniqueID())), ("creationTimestamp", .string(timestamp(now))),
+                    ("generation", 1), ("annotations", .object([])),
+                ])
+            ),
+            ("spec", .object([("evicted", false)])),
+        ])
+        let joined = Value.object([
+            ("metadata", .object([("annotations", .object([(joinedAnnotation, .string("\(now)"))]))]))
+        ])
+        let object = MergePatch.apply(joined, to: before?.object ?? fresh)
+        return NodeRecord(object: object).renewed(version: version, certificate: certificate)
+    }
+
+    /// The same host with another certificate.
+    func renewed(version: String, certificate: Certificate) -> NodeRecord {
+        let status = Value.object([
+            (
+                "status",
+                .object([
+                    ("version", .string(version)),
+                    (
+                        "certificate",
+                        .object([
+                            ("serial", .string(certificate.serial)), ("notAfter", .string(timestamp(certificate.notAfter))),
+                        ])
+                    ),
+                ])
+            )
+        ])
+        return NodeRecord(object: MergePatch.apply(status, to: object))
+    }
+
+    private init(object: Value) { self.object = object }
+
+    /// As it is stored.
+    var text: [UInt8] { ObjectText.stored(object) }
+
+    /// RFC 9562 §5.4: 122 random bits.
+    private static func uniqueID() -> String {
+        var bytes = Secret.random(16)
+        bytes[6] = bytes[6] & 0x0f | 0x40
+        bytes[8] = bytes[8] & 0x3f | 0x80
+        let digits = Array(hexadecimal(bytes))
+        return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
+    }
+}
