@@ -99,6 +99,10 @@ extension HTTP2Session {
         case .end:
             unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
             return 0
+        case .trailers(let headers):
+            guard submitTrailers(stream, headers) else { return HTTP2Callbacks.deferred }
+            unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue | NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+            return 0
         case .nothing:
             return HTTP2Callbacks.deferred
         case .reset(let code):

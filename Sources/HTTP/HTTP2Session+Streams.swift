@@ -51,6 +51,17 @@ extension HTTP2Session {
         }
     }
 
+    /// The fields behind a body, which end the stream. False if the library has no memory: the session ends then.
+    func submitTrailers(_ stream: Int32, _ headers: HTTPHeaders) -> Bool {
+        let submitted = unsafe Self.withFields(headers) { fields in
+            unsafe nghttp2_submit_trailer(session, stream, fields.baseAddress, fields.count)
+        }
+        if submitted != 0 {
+            fail(.library(code: Int(submitted), detail: Self.libraryText(submitted)), code: HTTP2Code.internalError)
+        }
+        return submitted == 0
+    }
+
     /// The application has bytes again, or its end: `readData` is asked in the next `produce`. Harmless if the stream wasn't waiting.
     package func resume(_ stream: Int32) { unsafe nghttp2_session_resume_data(session, stream) }
 

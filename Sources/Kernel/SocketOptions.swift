@@ -12,6 +12,13 @@ extension Descriptor {
     }
 
     /// Small writes are never delayed.
+    /// Calls that would wait answer so instead.
+    package borrowing func setNonBlocking() throws(Errno) {
+        let number = number
+        let flags = try call { fcntl(number, F_GETFL) }
+        _ = try call { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
+    }
+
     package borrowing func setNoDelay() throws(Errno) { try set(CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
 
     /// The mark that our redirection rules and routing rules look at. Needs CAP_NET_ADMIN.

@@ -17,10 +17,10 @@ internal import COpenSSL
 
     /// Fixed at creation.
     package let role: Role
-    /// What its sessions show, and whom they trust; nil for a host's.
+    /// What the ends of a tunnel show, and whom they trust; nil for sessions of another kind.
     package let credential: Credential?
-    /// Whose identities are accepted from peers.
-    package let trustDomains: Set<String>
+    /// How peers are judged and what is spoken.
+    let rules: TLSRules
     nonisolated(unsafe) let handle: OpaquePointer
 
     /// A chain of four with RSA-4096 has 8 KiB.
@@ -28,51 +28,35 @@ internal import COpenSSL
     /// How many authorities may stand between a peer and a root. Istio has one or two.
     private static let maximumDepth: Int32 = 4
 
-    /// What is shown: key, leaf, intermediates; and the roots.
-    private struct Papers {
-        let key: PrivateKey
-        let leaf: Certificate
-        let intermediates: [Certificate]
-        let roots: [Certificate]
-    }
-
     /// `trustDomains` is the credential's own by default. Throws when OpenSSL doesn't want to send the credential: a weak key, for instance.
-    package convenience init(
-        role: Role, credential: Credential, trustDomains: Set<String>? = nil
-    ) throws(CertificateFailure) {
-        let papers = Papers(
-            key: credential.key, leaf: credential.leaf, intermediates: credential.intermediates, roots: credential.roots)
-        try self.init(role, papers, credential, trustDomains ?? [credential.identity.trustDomain])
-    }
-
-    /// For a host that calls its control plane: it shows its own certificate, which names no workload. `chain` has the leaf first.
-    package convenience init(
-        connectingWith key: PrivateKey, chain: [Certificate], roots: [Certificate], trustDomain: String
-    ) throws(CertificateFailure) {
-        guard let leaf = chain.first else { throw .missing("certificate of the host") }
-        guard !roots.isEmpty else { throw .missing("root certificate") }
-        let intermediates = chain.dropFirst().filter { !roots.contains($0) }
+    package convenience init(role: Role, credential: Credential, trustDomains: Set<String>? = nil) throws(CertificateFailure) {
         try self.init(
-            .client, Papers(key: key, leaf: leaf, intermediates: intermediates, roots: roots), nil, [trustDomain])
+            role: role, shown: ShownCertificates(credential), roots: credential.roots,
+            rules: .tunnel(trustDomains: trustDomains ?? [credential.identity.trustDomain]), credential: credential)
     }
 
-    private init(
-        _ role: Role, _ papers: Papers, _ credential: Credential?, _ trustDomains: Set<String>
+    init(
+        role: Role, shown: ShownCertificates?, roots: [Certificate], rules: TLSRules, credential: Credential? = nil
     ) throws(CertificateFailure) {
         self.role = role
         self.credential = credential
-        self.trustDomains = trustDomains
+        self.rules = rules
         OpenSSLErrors.clear()
         defer { OpenSSLErrors.clear() }
         unsafe handle = unwrap(
             SSL_CTX_new(role == .client ? TLS_client_method() : TLS_server_method()), "no memory for a context")
         setProtocol()
         setResumption()
-        setVerification(papers.roots)
-        try setCredential(papers)
+        setVerification(roots)
+        if let shown { try show(shown) }
     }
 
     deinit { unsafe SSL_CTX_free(handle) }
+
+    /// Whose identities are accepted from the other end of a tunnel.
+    package var trustDomains: Set<String> {
+        if case .tunnel(let trustDomains) = rules { trustDomains } else { [] }
+    }
 
     private func setProtocol() {
         unsafe copenssl_ctx_set_tls13_only(handle)
@@ -95,10 +79,17 @@ internal import COpenSSL
     private func setApplicationProtocol() {
         switch role {
         case .client:
-            let offered: [UInt8] = [2] + Array("h2".utf8)
+            let offered = rules.offers.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
             // This one answers 0 when all is well.
             precondition(
                 unsafe SSL_CTX_set_alpn_protos(handle, offered, UInt32(offered.count)) == 0, "OpenSSL: no memory for ALPN")
+        case .server where rules.isService:
+            unsafe SSL_CTX_set_alpn_select_cb(
+                handle,
+                { _, chosen, length, offered, count, _ in
+                    unsafe ApplicationProtocol.selectEither(
+                        chosen, length, UnsafeBufferPointer(start: offered, count: Int(count)))
+                }, nil)
         case .server:
             unsafe SSL_CTX_set_alpn_select_cb(
                 handle,
@@ -115,7 +106,9 @@ internal import COpenSSL
     }
 
     private func setVerification(_ roots: [Certificate]) {
-        unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+        // Whoever calls a service may show a certificate; one that is shown must be good.
+        let needsCertificate = rules.isService ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+        unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER | needsCertificate, nil)
         unsafe SSL_CTX_set_cert_verify_callback(handle, { store, _ in unsafe PeerVerification.run(store) }, nil)
         unsafe SSL_CTX_set_info_callback(handle) { ssl, event, _ in unsafe TLSSession.noteProgress(of: ssl, event) }
         unsafe SSL_CTX_set_verify_depth(handle, Self.maximumDepth)
@@ -126,11 +119,11 @@ internal import COpenSSL
         for root in roots { unsafe require(X509_STORE_add_cert(store, root.handle), "no memory for a root") }
     }
 
-    private func setCredential(_ papers: Papers) throws(CertificateFailure) {
-        guard unsafe SSL_CTX_use_certificate(handle, papers.leaf.handle) == 1,
-            unsafe SSL_CTX_use_PrivateKey(handle, papers.key.handle) == 1
+    private func show(_ shown: ShownCertificates) throws(CertificateFailure) {
+        guard unsafe SSL_CTX_use_certificate(handle, shown.leaf.handle) == 1,
+            unsafe SSL_CTX_use_PrivateKey(handle, shown.key.handle) == 1
         else { throw .refused(OpenSSLErrors.take()) }
-        for certificate in papers.intermediates {
+        for certificate in shown.intermediates {
             guard unsafe copenssl_ctx_add_chain_certificate(handle, certificate.handle) == 1 else {
                 throw .refused(OpenSSLErrors.take())
             }
@@ -141,22 +134,41 @@ internal import COpenSSL
 /// ALPN on the server's side (RFC 7301): `h2` or an alert. A client that offers nothing isn't asked, as ztunnel does it.
 enum ApplicationProtocol {
     static let name: StaticString = "h2"
+    static let older: StaticString = "http/1.1"
 
     /// `offered` is a list of names, each behind its length; OpenSSL has checked its form.
     static func select(
         _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ length: UnsafeMutablePointer<UInt8>?,
         _ offered: UnsafeBufferPointer<UInt8>
     ) -> Int32 {
+        unsafe select(name, chosen, length, offered) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+
+    /// For a service: `h2` before `http/1.1`, or an alert. A client that offers nothing speaks HTTP/1.1.
+    static func selectEither(
+        _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ length: UnsafeMutablePointer<UInt8>?,
+        _ offered: UnsafeBufferPointer<UInt8>
+    ) -> Int32 {
+        let isFound = unsafe select(name, chosen, length, offered) || select(older, chosen, length, offered)
+        return isFound ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+
+    private static func select(
+        _ name: StaticString, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ length: UnsafeMutablePointer<UInt8>?,
+        _ offered: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
         var rest = unsafe offered[...]
         while let count = unsafe rest.popFirst() {
             guard unsafe rest.count >= Int(count) else { break }
-            if unsafe rest.prefix(Int(count)).elementsEqual("h2".utf8) {
+            if unsafe rest.prefix(Int(count)).elementsEqual(
+                UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            {
                 unsafe chosen?.pointee = name.utf8Start
                 unsafe length?.pointee = UInt8(name.utf8CodeUnitCount)
-                return SSL_TLSEXT_ERR_OK
+                return true
             }
             unsafe rest = rest.dropFirst(Int(count))
         }
-        return SSL_TLSEXT_ERR_ALERT_FATAL
+        return false
     }
 }

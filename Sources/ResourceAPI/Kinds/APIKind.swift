@@ -25,6 +25,8 @@ package struct APIKind: Sendable {
     package let description: String
     /// What Kubernetes fills in beyond the schema's own defaults.
     var complete: @Sendable (Value) -> Value = { $0 }
+    /// What an update leaves as it was, though it doesn't say so.
+    var carry: @Sendable (_ object: Value, _ old: Value) -> Value = { object, _ in object }
     /// What must not change, and other rules between an object and what it was; nil when it is new.
     var check: @Sendable (_ object: Value, _ old: Value?) -> [FieldError] = { _, _ in [] }
 

@@ -23,6 +23,7 @@ extension APIKind {
         kind.nameRule = .label
         kind.columns = [APIColumn("Status", "The status of the namespace", at: "status", "phase")]
         kind.complete = NamespaceRules.complete
+        kind.carry = NamespaceRules.carry
         return kind
     }()
 
@@ -63,6 +64,7 @@ extension APIKind {
         kind.nameRule = .service
         kind.columns = ServiceColumns.all
         kind.complete = ServiceRules.complete
+        kind.carry = ServiceRules.keepingAddresses
         kind.check = ServiceRules.check
         return kind
     }()
