@@ -24,6 +24,7 @@ final class Node {
     private let inbox: Mailbox<NodeMessage>
     private let errands: Errands
     private(set) lazy var enrolment = Enrolment(node: self)
+    private(set) lazy var hostGuard = HostGuard(node: self)
     private(set) lazy var probes = ProbeGate(node: self)
     private(set) lazy var mesh = MeshKeeper(node: self)
     private(set) lazy var census = Census(node: self)
