@@ -116,7 +116,7 @@ on warren tunnels | grep -q '^shop\/web  *client' || { on warren tunnels >&2; fa
 say 'enrolled: every call is answered, none in clear'
 
 on systemd-analyze security --no-pager warrend.service >"$work/security" 2>&1 || true
-for unit in deploy/systemd/*.service; do
+for unit in "$tree"/usr/lib/systemd/system/*.service; do
     say "systemd-analyze security $(basename "$unit"): $(on systemd-analyze security --no-pager "$(basename "$unit")" 2>&1 | tail -n 1 | sed 's/^[^A-Za-z]*//')"
 done
 
@@ -169,8 +169,8 @@ done
 reboot || fail "the machine doesn't come back: $(tail -n 3 "$work/console.log")"
 captured 20
 answered 10 >/dev/null || fail 'traffic goes on after a reboot'
-say "rebooted: captured again, $(clear) in clear before that"
-forget
+none_clear 'reboot'
+say 'rebooted: captured again, none in clear'
 
 # --- remove, install again, purge
 
