@@ -38,6 +38,7 @@ let package = Package(
     name: "warren",
     products: [
         .executable(name: "warrend", targets: ["warrend"]),
+        .executable(name: "warren-control", targets: ["warren-control"]),
         .executable(name: "warren", targets: ["warren"]),
         // What Tests/Fuzz/run.sh links with libFuzzer.
         .library(name: "FuzzHarnesses", type: .static, targets: ["FuzzHarnesses"]),
@@ -90,6 +91,7 @@ let package = Package(
             "Daemon"),
 
         program("warrend", "NodeProxy", "Capture", "Daemon", "Kernel"),
+        program("warren-control", "ControlPlane", "Daemon", "Kernel"),
         program("warren", "Operator", "Daemon", "Kernel"),
 
         .target(
