@@ -199,6 +199,9 @@ import Testing
         let right = try DeleteOptions(
             RequestOptions(), body: ["preconditions": ["resourceVersion": "7", "uid": .string(TestWorld.uid)]])
         #expect(try ObjectDeletion.end(old, .service, right, now: world.now) == .remove)
+        // Typed clients expect the service itself, and a Status of other kinds.
+        #expect(ObjectDeletion.document(old, .service) == old)
+        #expect(ObjectDeletion.document(old, .workloadEntry)["status"] == "Success")
     }
 
     // MARK: - The mesh

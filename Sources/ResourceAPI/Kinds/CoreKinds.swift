@@ -42,6 +42,7 @@ extension APIKind {
                 "Not used here; kept as written."),
             SchemaField("automountServiceAccountToken", .boolean, "Not used here; kept as written."))
         kind.shortNames = ["sa"]
+        kind.returnsDeleted = true
         kind.hasStatus = false
         kind.hasStrategicMerge = true
         kind.columns = [
@@ -59,6 +60,7 @@ extension APIKind {
             fields: SchemaField("spec", serviceSpec, "What is wanted of the service."),
             SchemaField("status", serviceStatus, "What is known of the service."))
         kind.shortNames = ["svc"]
+        kind.returnsDeleted = true
         kind.categories = ["all"]
         kind.hasStrategicMerge = true
         kind.nameRule = .service
