@@ -59,7 +59,8 @@ final class ControlClient {
 
     private lazy var rootsInUse: [Certificate] = identity.credential.roots
 
-    private var whyNoLink: String {
+    /// In words for whoever needs one.
+    var whyNoLink: String {
         let addresses = host.configuration.control.addresses.map(\.description).joined(separator: ", ")
         guard let failure = keeper.lastFailure else { return "no control plane answers yet at \(addresses)" }
         return "no control plane answers at \(addresses); \(failure.address): \(failure.reason)"
