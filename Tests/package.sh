@@ -60,8 +60,7 @@ while read -r program; do
     [[ -e $(echo "$tree"/usr/share/man/man[18]/"$program".[18].gz) ]] || fail "$program has no man page"
     [[ $(stat -c %a "$(echo "$tree"/usr/*bin/"$program")") == 755 ]] || fail "$program isn't 0755"
 done < <(sed -n 's/^ *\.executable(name: "\([^"]*\)".*/\1/p' Package.swift)
-for unit in deploy/systemd/*.service; do
-    unit=$tree/usr/lib/systemd/system/$(basename "$unit")
+for unit in "$tree"/usr/lib/systemd/system/*.service; do
     command=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
     [[ -x $tree$command ]] || fail "$(basename "$unit") starts $command, which isn't in the package"
 done

@@ -39,6 +39,7 @@ final class Enrolment {
             case .preparing, .releasing, .finishing: break
             }
         }
+        node.hostGuard.update()
     }
 
     func plans(_ snapshot: MeshSnapshot) -> [String: EnrolmentPlan] {
@@ -187,6 +188,7 @@ final class Enrolment {
         enrollee.phase = .captured
         node.registry.add(to: .proxiesStarted)
         node.log.scoped(.capture).info("captured \(plan.name) in \(plan.namespaceName)")
+        node.hostGuard.update()
         node.workloadsSettled()
         if wanted[plan.uid]?.namespaceName != plan.namespaceName { leave(enrollee) }
         if let newer = wanted[plan.uid], newer != plan { replace(enrollee, newer) }
@@ -197,6 +199,7 @@ final class Enrolment {
         // Tried again every few seconds: said once per reason.
         if enrollee.lastRefusal != reason { node.log.scoped(.capture).error("can't capture \(enrollee.plan.name): \(reason)") }
         enrollee.lastRefusal = reason
+        node.hostGuard.update()
         node.workloadsSettled()
     }
 

@@ -24,6 +24,7 @@ final class Node {
     private let inbox: Mailbox<NodeMessage>
     private let errands: Errands
     private(set) lazy var enrolment = Enrolment(node: self)
+    private(set) lazy var hostGuard = HostGuard(node: self)
     private(set) lazy var probes = ProbeGate(node: self)
     /// The mesh from files on this host; nil with a control plane.
     private(set) lazy var files = control == nil ? MeshKeeper(node: self) : nil

@@ -2,8 +2,8 @@
 
 import Documents
 
-/// Strategic merge patch: as a merge patch, but lists are merged by the keys that the schema names, and directives say what else to do (`kubectl apply`,
-/// `kubectl edit` and `kubectl label` of Kubernetes' own kinds).
+/// Strategic merge patch: as a merge patch, but lists are merged by the keys that the schema names, and directives say what else to do
+/// (`kubectl apply`, `kubectl edit` and `kubectl label` of Kubernetes' own kinds).
 ///
 ///     $patch: replace | delete | merge      in an object, or in an element of a list
 ///     $setElementOrder/LIST                 the order of the elements

@@ -125,6 +125,28 @@ import Transport
         #expect(reason(ask([:], JoiningFixture.peer(chain))) == .unauthorized)
     }
 
+    @Test func `I22 what stands of a host or a token is cut when it is lost`() throws {
+        var lost: [String] = []
+        mesh.book.onNodeLost = { lost.append("node \($0)") }
+        mesh.book.onTokenLost = { lost.append("token \($0)") }
+        _ = try mesh.member("host1")
+        let token = try bearer(["kind": "bearer", "role": "viewer"])
+        _ = try mesh.desk.renew("host1", RenewRequest(csr: JoiningFixture.csr("host1"), version: ""), now: Self.now).get()
+        try mesh.refresh()
+        #expect(lost.isEmpty)
+        let stored = try #require(try mesh.store.get(NodeRecord.key("host1")))
+        let text = String(decoding: stored.value, as: UTF8.self)
+        try mesh.put(NodeRecord.key("host1"), text.replacing("\"evicted\":false", with: "\"evicted\":true"))
+        _ = try mesh.tokens.revoke(token.id)
+        try mesh.refresh()
+        #expect(lost == ["node host1", "token \(token.id)"])
+        try mesh.put(NodeRecord.key("host1"), text)
+        let again = try JoiningFixture.request("host1", token: mesh.token(node: "host1"))
+        _ = try mesh.desk.join(again, now: Self.now + 60).get()
+        try mesh.refresh()
+        #expect(lost.last == "node host1" && lost.count == 3)
+    }
+
     @Test func `I22 an evicted, deleted or replaced host is refused at once`() throws {
         let chain = try mesh.member("host1")
         let stored = try #require(try mesh.store.get(NodeRecord.key("host1")))
@@ -133,11 +155,10 @@ import Transport
         #expect(reason(ask([:], JoiningFixture.peer(chain))) == .unauthorized)
         try mesh.put(NodeRecord.key("host1"), text)
         #expect(reason(ask([:], JoiningFixture.peer(chain))) == nil)
-        let change = StoreChange(key: NodeRecord.key("host1"), revision: 9, value: nil, previous: nil)
-        mesh.book.apply([change])
+        _ = try mesh.store.commit(StoreTransaction(writes: [.delete(NodeRecord.key("host1"))]))
+        try mesh.refresh()
         #expect(reason(ask([:], JoiningFixture.peer(chain))) == .unauthorized)
         // Another host takes the name: what the first has is worth nothing.
-        _ = try mesh.store.commit(StoreTransaction(writes: [.delete(NodeRecord.key("host1"))]))
         mesh.clock.seconds = Self.now + 60
         let next = try mesh.member("host1")
         #expect(reason(ask([:], JoiningFixture.peer(chain))) == .unauthorized)
@@ -149,7 +170,7 @@ import Transport
         mesh.clock.seconds = Self.now - 7200
         let renewed = try mesh.desk.renew(
             "host1", RenewRequest(csr: JoiningFixture.csr("host1"), version: ""), now: Self.now - 7200
-        ).get()
+        ).get().issued
         try mesh.refresh()
         #expect(reason(ask([:], JoiningFixture.peer(renewed.chain))) == nil)
     }

@@ -19,13 +19,13 @@ import Testing
 
     init() throws { mesh = try JoiningFixture() }
 
-    func refusal(_ result: Result<IssuedCertificate, JoinRefusal>) -> JoinRefusal? {
+    func refusal(_ result: Result<Membership, JoinRefusal>) -> JoinRefusal? {
         if case .failure(let refusal) = result { refusal } else { nil }
     }
 
     @Test func `a token makes one host a member`() throws {
         let (token, key) = (try mesh.token(), PrivateKey.generate())
-        let issued = try mesh.desk.join(JoiningFixture.request("host1", key: key, token: token), now: Self.now).get()
+        let issued = try mesh.desk.join(JoiningFixture.request("host1", key: key, token: token), now: Self.now).get().issued
         #expect(issued.leaf?.certifiedName?.description == "spiffe://cluster.local/node/host1")
         #expect(issued.leaf?.publicKey.map { key.matches($0) } == true && issued.roots == mesh.authority.roots)
         let stored = try #require(try mesh.store.get(NodeRecord.key("host1")))
@@ -42,8 +42,8 @@ import Testing
     @Test func `a host that didn't hear the answer asks again with its key, and nobody else does`() throws {
         let (token, key) = (try mesh.token(), PrivateKey.generate())
         let request = try JoiningFixture.request("host1", key: key, token: token)
-        let first = try mesh.desk.join(request, now: Self.now).get()
-        let again = try mesh.desk.join(request, now: Self.now + 5).get()
+        let first = try mesh.desk.join(request, now: Self.now).get().issued
+        let again = try mesh.desk.join(request, now: Self.now + 5).get().issued
         #expect(again.leaf != first.leaf && again.leaf?.certifiedName == first.leaf?.certifiedName)
         let other = refusal(mesh.desk.join(try JoiningFixture.request("host1", token: token), now: Self.now + 5))
         #expect(other?.status.reason == .unauthorized)
@@ -60,6 +60,15 @@ import Testing
         let elsewhere = refusal(mesh.desk.join(try JoiningFixture.request("host2", token: bound), now: Self.now))
         #expect(elsewhere?.status.reason == .forbidden)
         _ = try mesh.desk.join(JoiningFixture.request("host1", token: bound), now: Self.now + 600).get()
+    }
+
+    @Test func `I20 a name that a ztunnel has by its token is taken`() throws {
+        let wish = try TokenWish(["kind": "bearer", "role": "node", "node": "host3", "ttl": "1h"])
+        _ = try mesh.tokens.create(wish, by: "test", root: "", now: Self.now)
+        let token = try mesh.token(lifetime: "3h")
+        let request = try JoiningFixture.request("host3", token: token)
+        #expect(refusal(mesh.desk.join(request, now: Self.now))?.status.reason == .conflict)
+        _ = try mesh.desk.join(request, now: Self.now + 3600).get()
     }
 
     @Test func `what a stranger shows is refused in one sentence, whatever is wrong with it`() throws {
@@ -127,7 +136,7 @@ import Testing
         let labelled = MergePatch.apply(["metadata": ["labels": ["rack": "a"]]], to: try JSON.read(stored.value))
         try mesh.put(NodeRecord.key("host1"), labelled.json)
         let renewal = RenewRequest(csr: try JoiningFixture.csr("host1"), version: "2")
-        let issued = try mesh.desk.renew("host1", renewal, now: Self.now + 43_200).get()
+        let issued = try mesh.desk.renew("host1", renewal, now: Self.now + 43_200).get().issued
         let object = try JSON.read(#require(try mesh.store.get(NodeRecord.key("host1"))).value)
         #expect(object["metadata"]?["labels"]?["rack"]?.stringValue == "a")
         #expect(object["status"]?["certificate"]?["serial"]?.stringValue == issued.leaf?.serial)
@@ -176,7 +185,7 @@ import Testing
         let desk = NodeDesk(store: store, authority: mesh.authority)
         let token = try mesh.token()
         store.fault = .afterwards
-        let issued = try desk.join(JoiningFixture.request("host1", token: token), now: Self.now).get()
+        let issued = try desk.join(JoiningFixture.request("host1", token: token), now: Self.now).get().issued
         #expect(issued.chain.count == 2)
         // One that didn't do it: the same request succeeds later.
         let (other, key) = (try mesh.token(), PrivateKey.generate())

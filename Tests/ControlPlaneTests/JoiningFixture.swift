@@ -20,7 +20,8 @@ final class JoiningFixture {
     let folder: String
     let store: SQLiteStore
     let authority: Authority
-    let book = AccessBook()
+    let book: AccessBook
+    let state: ControlState
     let loop: Loop
     let errands: Errands
     let counters = AuthorityCounters()
@@ -33,6 +34,9 @@ final class JoiningFixture {
         authority = try Authority.open(
             directory: "\(folder)/ca", trustDomain: "cluster.local", settings: settings, now: Self.now - 30 * 86_400)
         loop = try Loop()
+        book = AccessBook(loop: loop)
+        state = try ControlState(store: store, loop: loop)
+        state.observe(book)
         errands = try Errands(name: "errands", loop: loop, limit: errandLimit)
         let clock = clock
         authenticator = Authenticator(book: book, trustDomain: "cluster.local", audit: .silent) { clock.seconds }
@@ -46,18 +50,24 @@ final class JoiningFixture {
     var joinService: JoinService {
         let clock = clock
         return JoinService(
-            authority: authority, store: store, errands: errands, authenticator: authenticator, counters: counters,
+            authority: authority, store: store, book: book, errands: errands, authenticator: authenticator, counters: counters,
             audit: .silent
         ) { clock.seconds }
     }
 
     var adminService: AdminService {
         let clock = clock
-        return AdminService(authority: authority, store: store, errands: errands, audit: .silent) { clock.seconds }
+        return AdminService(authority: authority, store: store, book: book, errands: errands, audit: .silent) { clock.seconds }
     }
 
-    /// What the store's thread would tell.
-    func refresh() throws { book.load(try store.list(nil, namespace: nil)) }
+    /// Waits until what is in the store is known on the loop.
+    func refresh() throws {
+        var isThere = false
+        book.whenReached(try store.revision()) { isThere = true }
+        guard wait({ isThere }) else { throw Timeout() }
+    }
+
+    struct Timeout: Error {}
 
     /// A join token, for any host or for one.
     func token(node: String? = nil, lifetime: String = "1h") throws -> AccessToken {
@@ -94,7 +104,7 @@ final class JoiningFixture {
 
     /// A host that is a member, with the chain that it shows.
     func member(_ node: String) throws -> [Certificate] {
-        let issued = try desk.join(Self.request(node, token: token()), now: clock.seconds).get()
+        let issued = try desk.join(Self.request(node, token: token()), now: clock.seconds).get().issued
         try refresh()
         return issued.chain
     }

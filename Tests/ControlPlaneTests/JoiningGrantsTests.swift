@@ -26,14 +26,20 @@ import Testing
         _ namespace: String = "shop", _ name: String = "web-1", node: String? = "host1", account: String = "web",
         address: String = "10.0.0.5", more: String? = nil
     ) -> Registration {
+        Registration(object(namespace, name, node: node, account: account, address: address, more: more))
+    }
+
+    static func object(
+        _ namespace: String = "shop", _ name: String = "web-1", node: String? = "host1", account: String = "web",
+        address: String = "10.0.0.5", more: String? = nil
+    ) -> Value {
         let annotations = Value.object(present: [
             ("warren.dev/node", node.map { .string($0) }), ("warren.dev/additional-addresses", more.map { .string($0) }),
         ])
-        return Registration(
-            .object([
-                ("metadata", ["name": .string(name), "namespace": .string(namespace), "annotations": annotations]),
-                ("spec", ["address": .string(address), "serviceAccount": .string(account)]),
-            ]))
+        return .object([
+            ("metadata", ["name": .string(name), "namespace": .string(namespace), "annotations": annotations]),
+            ("spec", ["address": .string(address), "serviceAccount": .string(account)]),
+        ])
     }
 
     static func identity(_ account: String, namespace: String = "shop") throws -> SPIFFEID {
@@ -93,20 +99,20 @@ import Testing
         var grants = try Self.grants()
         let key = StoreKey(Registration.resource, namespace: "shop", "web-1")
         #expect(grants.mayIssue(try Self.identity("web"), to: "host1")?.reason == .notRegistered)
-        grants.set(Self.entry(), at: key)
+        grants.set(Self.object().jsonBytes, at: key)
         #expect(grants.mayIssue(try Self.identity("web"), to: "host1") == nil)
         #expect(grants.accounts(of: "host1") == ["shop/web"])
         #expect(grants.mayIssue(try Self.identity("db"), to: "host1")?.reason == .notRegistered)
         #expect(grants.mayIssue(try Self.identity("web", namespace: "bank"), to: "host1")?.reason == .notRegistered)
         #expect(grants.mayIssue(try Self.identity("web"), to: "host2")?.reason == .notRegistered)
         // It moves: the one loses it, the other needs a grant.
-        grants.set(Self.entry(node: "host2"), at: key)
+        grants.set(Self.object(node: "host2").jsonBytes, at: key)
         #expect(grants.mayIssue(try Self.identity("web"), to: "host1")?.reason == .notRegistered)
         #expect(grants.mayIssue(try Self.identity("web"), to: "host2")?.reason == .notGranted)
-        grants.set(Self.entry(), at: key)
+        grants.set(Self.object().jsonBytes, at: key)
         grants.set(NodeGrant?.none, named: "shop")
         #expect(grants.mayIssue(try Self.identity("web"), to: "host1")?.reason == .notGranted)
-        grants.set(Registration?.none, at: key)
+        grants.set([UInt8]?.none, at: key)
         #expect(grants.mayIssue(try Self.identity("web"), to: "host1")?.reason == .notRegistered)
     }
 
@@ -138,6 +144,23 @@ import Testing
         let viewer = Principal(name: "v", role: .viewer)
         #expect(grants.mayChange(nil, to: Self.entry(), by: viewer)?.reason == .otherNode)
         #expect(grants.mayChange(nil, to: Self.entry(node: "host2"), by: JoiningFixture.admin) == nil)
+    }
+
+    @Test func `an entry is found by its host without being read, whatever else looks like one`() throws {
+        var grants = try Self.grants()
+        let key = { (name: String) in StoreKey(Registration.resource, namespace: "shop", name) }
+        let texts = [
+            #"{"metadata":{"name":"a","namespace":"shop","labels":{"warren.dev/node":"host2"},"annotations":{"warren.dev/node":"host1"}}}"#,
+            #"{"metadata":{"name":"b","namespace":"shop","annotations":{"note":"\"warren.dev/node\":\"host1\""}}}"#,
+            #"{"metadata":{"name":"c","namespace":"shop","annotations":{"warren.dev/node":"host1","a/b":"/node"}}}"#,
+            #"{"metadata":{"name":"d","namespace":"shop","annotations":{"xwarren.dev/node":"host1","warren.dev/node":""}}}"#,
+            #"{"warren.dev/node":"host1"#, #"/node":""#, "/", "",
+        ]
+        for (index, text) in texts.enumerated() { grants.set(Array(text.utf8), at: key("\(index)")) }
+        #expect(Set(grants.registrations(on: "host1").map(\.name)) == ["a", "c"])
+        #expect(grants.registrations(on: "host2").isEmpty)
+        for index in texts.indices { grants.set(nil, at: key("\(index)")) }
+        #expect(grants.registrations(on: "host1").isEmpty)
     }
 
     @Test func `an entry that is no object claims nothing`() throws {

@@ -116,9 +116,12 @@ on warren tunnels | grep -q '^shop\/web  *client' || { on warren tunnels >&2; fa
 say 'enrolled: every call is answered, none in clear'
 
 on systemd-analyze security --no-pager warrend.service >"$work/security" 2>&1 || true
-for unit in deploy/systemd/*.service; do
+for unit in "$tree"/usr/lib/systemd/system/*.service; do
     say "systemd-analyze security $(basename "$unit"): $(on systemd-analyze security --no-pager "$(basename "$unit")" 2>&1 | tail -n 1 | sed 's/^[^A-Za-z]*//')"
 done
+
+# How many packets the guard dropped since it was loaded.
+dropped() { on nft list table inet warren-guard | awk '/ drop/ { for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'; }
 
 # --- restart, crash, hang
 
@@ -164,13 +167,34 @@ for revision in 2 3; do
     say "upgraded to revision $revision: traffic goes on, none in clear, $(($(lost) - before)) open connections lost"
 done
 
-# --- reboot
+# --- a namespace that is made anew while nobody captures
 
+on systemctl stop lab-web warrend
+on "$lab/namespaces" web 1
+on systemctl start lab-web
+sleep 3
+none_clear 'made anew while warrend was down'
+(($(dropped) > 0)) || fail "the guard dropped nothing: the application didn't try"
+say "stopped, and a namespace made anew: none in clear, $(dropped) packets dropped"
+on systemctl start warrend
+captured 10
+answered 10 >/dev/null || fail 'traffic goes on after that'
+none_clear 'captured again'
+! on nft list table inet warren-guard >/dev/null 2>&1 || fail 'both are captured, and the guard still has rules'
+
+# --- reboot, with applications that are there seconds before warrend
+
+printf '[Service]\nExecStartPre=sleep 4\n' | on sh -c 'mkdir -p /etc/systemd/system/warrend.service.d && cat >/etc/systemd/system/warrend.service.d/late.conf'
+on truncate --size 0 "$lab/calls"
 reboot || fail "the machine doesn't come back: $(tail -n 3 "$work/console.log")"
 captured 20
 answered 10 >/dev/null || fail 'traffic goes on after a reboot'
-say "rebooted: captured again, $(clear) in clear before that"
-forget
+none_clear 'reboot'
+tried=$(on head -n 3 "$lab/calls" | sed -n 's/.*"bad": \([0-9]*\).*/\1/p' | paste -s -d +)
+(($((tried)) > 0)) || fail "the application wasn't there before warrend"
+say "rebooted: $((tried)) calls before warrend was there failed, none in clear, then captured again"
+on rm -r /etc/systemd/system/warrend.service.d
+on systemctl daemon-reload
 
 # --- remove, install again, purge
 

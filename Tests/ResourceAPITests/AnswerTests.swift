@@ -89,7 +89,10 @@ import Testing
     @Test func `a service as kubectl shows it`() throws {
         let world = TestWorld()
         let body = try yaml(
-            "{metadata: {name: web}, spec: {clusterIP: 10.96.0.7, selector: {b: c, a: b}, ports: [{name: a, port: 80}, {name: b, port: 53, protocol: TCP}]}}"
+            """
+            metadata: {name: web}
+            spec: {clusterIP: 10.96.0.7, selector: {b: c, a: b}, ports: [{name: a, port: 80}, {name: b, port: 53, protocol: TCP}]}
+            """
         )
         let service = TestWorld.stored(try world.create("/api/v1/namespaces/shop/services", body))
         let later = Timestamp(seconds: world.now.seconds + 75)

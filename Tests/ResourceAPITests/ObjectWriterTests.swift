@@ -199,6 +199,9 @@ import Testing
         let right = try DeleteOptions(
             RequestOptions(), body: ["preconditions": ["resourceVersion": "7", "uid": .string(TestWorld.uid)]])
         #expect(try ObjectDeletion.end(old, .service, right, now: world.now) == .remove)
+        // Typed clients expect the service itself, and a Status of other kinds.
+        #expect(ObjectDeletion.document(old, .service) == old)
+        #expect(ObjectDeletion.document(old, .workloadEntry)["status"] == "Success")
     }
 
     // MARK: - The mesh
@@ -244,7 +247,10 @@ import Testing
             ),
             (
                 "/apis/networking.istio.io/v1beta1/namespaces/shop/serviceentries",
-                "{metadata: {name: e}, spec: {hosts: [db.example.org], ports: [{number: 5432, name: tcp}], resolution: STATIC, endpoints: [{address: 10.9.9.9}]}}"
+                """
+                metadata: {name: e}
+                spec: {hosts: [db.example.org], ports: [{number: 5432, name: tcp}], resolution: STATIC, endpoints: [{address: 10.9.9.9}]}
+                """
             ),
             (
                 "/apis/security.istio.io/v1beta1/namespaces/shop/peerauthentications",

@@ -2,7 +2,8 @@
 
 package import Documents
 
-/// OpenAPI documents of the kinds, made from their schemas: `kubectl explain`, its choice of patches, and what it may ask for in a query come from them.
+/// OpenAPI documents of the kinds, made from their schemas: `kubectl explain`, its choice of patches, and what it may ask for
+/// in a query come from them.
 package enum OpenAPI {
     /// Which of its two forms: they differ in where definitions stand.
     enum Form {

@@ -16,6 +16,8 @@ package struct APIKind: Sendable {
     package var hasStatus = true
     /// Whether a patch may merge lists by keys, as Kubernetes' own kinds allow.
     package var hasStrategicMerge = false
+    /// Whether DELETE answers with the object that went, as typed clients of some of Kubernetes' kinds expect, rather than with a Status.
+    package var returnsDeleted = false
     /// What names must be.
     package var nameRule = NameRule.subdomain
     /// Between NAME and AGE.

@@ -44,6 +44,8 @@ struct ManagedFields: Hashable, Sendable {
     /// Updates of so many managers are told apart; older ones become one (as in Kubernetes).
     static let maximumUpdates = 10
     static let ancient = "ancient-changes"
+    /// Entries that are read of an object: a client may write as many as it likes, and each is compared with each write.
+    static let maximumRead = 100
 
     private(set) var entries: [FieldManager: ManagedEntry] = [:]
 
@@ -51,7 +53,7 @@ struct ManagedFields: Hashable, Sendable {
 
     /// Of an object. What can't be read counts as nothing: the object is then everybody's.
     init(of object: Value) {
-        for item in object.at("metadata", "managedFields")?.sequenceValue ?? [] {
+        for item in (object.at("metadata", "managedFields")?.sequenceValue ?? []).prefix(Self.maximumRead) {
             guard let operation = item["operation"]?.stringValue.flatMap(FieldManager.Operation.init),
                 let set = item["fieldsV1"].flatMap({ FieldSet($0) }), !set.isEmpty
             else { continue }

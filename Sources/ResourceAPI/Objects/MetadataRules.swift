@@ -7,6 +7,8 @@ enum MetadataRules {
     /// Keys and values of all annotations together.
     static let maximumAnnotations = 256 << 10
     static let maximumFinalizers = 64
+    /// Faults of one sort that are listed.
+    private static let maximumListed = 32
 
     static func check(_ object: Value, _ kind: APIKind) -> [FieldError] {
         let metadata = object["metadata"] ?? .null
@@ -29,8 +31,8 @@ enum MetadataRules {
     }
 
     private static func labels(_ metadata: Value) -> [FieldError] {
-        (metadata["labels"]?.mappingValue ?? []).flatMap { entry -> [FieldError] in
-            var errors: [FieldError] = []
+        var errors: [FieldError] = []
+        for entry in metadata["labels"]?.mappingValue ?? [] where errors.count < maximumListed {
             if !LabelSyntax.isKey(entry.key) {
                 errors.append(
                     FieldError(.invalid, "metadata.labels", value: Value.string(entry.key).json, NameSyntax.labelKeyRule))
@@ -39,13 +41,13 @@ enum MetadataRules {
                 let rule = value.utf8.count > 63 ? "must be no more than 63 bytes" : NameSyntax.labelValueRule
                 errors.append(FieldError(.invalid, "metadata.labels", value: Value.string(value).json, rule))
             }
-            return errors
         }
+        return errors
     }
 
     private static func annotations(_ metadata: Value) -> [FieldError] {
         let entries = metadata["annotations"]?.mappingValue ?? []
-        var errors = entries.filter { !LabelSyntax.isKey($0.key.lowercased()) }.map {
+        var errors = Array(entries.lazy.filter { !LabelSyntax.isKey($0.key.lowercased()) }.prefix(maximumListed)).map {
             FieldError(.invalid, "metadata.annotations", value: Value.string($0.key).json, NameSyntax.labelKeyRule)
         }
         let size = entries.reduce(0) { $0 + $1.key.utf8.count + ($1.value.stringValue?.utf8.count ?? 0) }

@@ -53,7 +53,8 @@ package enum ObjectDeletion {
 
     /// What a client is told of an object that is gone.
     package static func document(_ object: Value, _ kind: APIKind) -> Value {
-        .object([
+        if kind.returnsDeleted { return object }
+        return .object([
             ("kind", "Status"), ("apiVersion", "v1"), ("metadata", .object([])), ("status", "Success"),
             (
                 "details",

@@ -22,12 +22,12 @@ extension ObjectWriter {
         }
         var check = SchemaCheck()
         let object = check.prune(body, kind.schema)
-        try report(check)
+        try report(check, request.name ?? body.at("metadata", "name")?.stringValue ?? "")
         return object
     }
 
-    private mutating func report(_ check: SchemaCheck) throws(APIStatus) {
-        if !check.errors.isEmpty { throw .invalid(kind, request.name ?? "", check.errors) }
+    private mutating func report(_ check: SchemaCheck, _ name: String) throws(APIStatus) {
+        if !check.errors.isEmpty { throw .invalid(kind, String(name.prefix(253)), check.errors) }
         let sentences = check.unknown.map { path, meant in
             "unknown field \"\(path)\"" + (meant.map { " (did you mean \"\($0)\"?)" } ?? "")
         }

@@ -2,8 +2,8 @@
 
 package import Documents
 
-/// Decides what a write makes of an object: a pure function of the request, what stands, and a look around. The caller stores the result under the condition
-/// that what stood still stands; if it doesn't, it asks again with what stands then.
+/// Decides what a write makes of an object: a pure function of the request, what stands, and a look around. The caller stores the
+/// result under the condition that what stood still stands; if it doesn't, it asks again with what stands then.
 ///
 ///     body ─► checked against the schema ─► what the server keeps ─► defaults ─► rules, mesh ─► owners of fields ─► object
 package struct ObjectWriter {

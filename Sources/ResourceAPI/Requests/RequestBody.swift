@@ -45,7 +45,8 @@ package enum RequestBody {
         case "", "application/json": return try json(bytes)
         case "application/yaml", "application/x-yaml", "text/yaml": return try yaml(bytes)
         case "application/vnd.kubernetes.protobuf":
-            throw unsupported("application/vnd.kubernetes.protobuf is not taken here")
+            try checkSize(bytes)
+            return try KubernetesProtobuf.object(bytes)
         default: throw unsupported("the body of the request was in an unknown format")
         }
     }
@@ -64,7 +65,9 @@ package enum RequestBody {
     }
 
     private static func unsupported(_ reason: String) -> APIStatus {
-        APIStatus(.unsupportedMediaType, "\(reason) - accepted media types include: application/json, application/yaml")
+        APIStatus(
+            .unsupportedMediaType,
+            "\(reason) - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf")
     }
 
     private static func json(_ bytes: [UInt8]) throws(APIStatus) -> Value {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the query of a request says (meta/v1 ListOptions, CreateOptions, PatchOptions and their like). Parameters that nobody knows are passed over, as
-/// Kubernetes does.
+/// What the query of a request says (meta/v1 ListOptions, CreateOptions, PatchOptions and their like). Parameters that nobody knows are
+/// passed over, as Kubernetes does.
 package struct RequestOptions: Sendable {
     package enum FieldValidation: String, Hashable, Sendable {
         case strict = "Strict"
