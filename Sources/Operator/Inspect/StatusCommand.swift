@@ -25,6 +25,7 @@ enum StatusCommand {
         let isReady = status["ready"]?.boolValue == true
         let pending = printable(status.listCell("pending", most: 20) ?? "nothing")
         func cell(_ key: String, _ absent: String = "-") -> String { printable(status.cell(key) ?? absent) }
+        let isJoined = status["control"]?.mappingValue != nil
         let state = isReady ? console.paint("ready", .good) : console.paint("not ready, pending: \(pending)", .bad)
         var rows: [(String, String)] = [
             (
@@ -32,7 +33,7 @@ enum StatusCommand {
                 "\(cell("version")) on \(cell("node")), process \(cell("process"))"
             ),
             ("state", state), ("up for", status.ageCell("uptimeSeconds") ?? "-"),
-            ("mesh", "\(cell("meshPath")), revision \(cell("meshRevision"))"),
+            ("mesh", "\(isJoined ? "from the control plane" : cell("meshPath")), revision \(cell("meshRevision"))"),
             ("trust domain", cell("trustDomain")),
             ("workloads", "\(cell("workloads", "0")), of which \(cell("captured", "0")) are captured here"),
             ("services", cell("services", "0")), ("policies", cell("policies", "0")),
@@ -41,11 +42,11 @@ enum StatusCommand {
                 "\(cell("connections", "0")) open, in \(cell("tunnels", "0")) tunnels and beside them"
             ),
         ]
-        if let control = status["control"], !control.isNull { rows += Self.rows(control, console) }
+        if isJoined, let control = status["control"] { rows += Self.rows(control, console) }
         if let refused = status.cell("meshRefused") {
             rows.append(
                 (
-                    status["control"]?.isNull == false ? "mesh" : "mesh files",
+                    isJoined ? "refused" : "mesh files",
                     console.paint("not in use: \(printable(refused))", .bad)
                 ))
         }
