@@ -212,35 +212,6 @@ private let digest = String(repeating: "ab", count: 32)
     }
 }
 
-@Suite struct ControlStatusTests {
-    private func status(_ control: Value) -> String {
-        let desk = Desk()
-        desk.answers["/status"] = ["ready": true, "control": control]
-        #expect(desk.run("status") == .ok)
-        return desk.output
-    }
-
-    @Test func `status says how the host stands to its control plane`() {
-        let fine = status([
-            "addresses": ["10.0.0.1:15012"], "address": "10.0.0.1:15012", "state": "synchronised",
-            "since": "2027-01-15T08:00:00Z",
-            "failure": "of long ago", "identity": "spiffe://cluster.local/node/host-b", "certificateEnds": "2027-01-16T08:00:00Z",
-        ])
-        #expect(fine.contains("control      synchronised with 10.0.0.1:15012, since 2027-01-15T08:00:00Z\n"), "\(fine)")
-        #expect(fine.contains("member as    spiffe://cluster.local/node/host-b, certificate until 2027-01-16T08:00:00Z\n"))
-        #expect(!fine.contains("long ago"))
-        let away = status([
-            "addresses": ["a:1", "b:1"], "state": "waiting", "failure": "no answer\u{1b}[2J", "failedAt": "now",
-            "refused": "another store",
-            "rejected": [["name": "x\u{9b}", "reason": "y"], 5],
-        ])
-        #expect(away.contains("control      waiting with a:1,b:1\n"), "\(away)")
-        #expect(away.contains("no answer?[2J (at now)\n") && away.contains("nothing of it is taken: another store\n"))
-        #expect(away.contains("2 resources of it not taken: x?\n"))
-        for odd: Value in [5, "x", [1], ["state": 5, "rejected": "x"]] { _ = status(odd) }
-    }
-}
-
 @Suite struct ControlTests {
     @Test func `the authority is shown and changed step by step`() throws {
         let desk = Desk()

@@ -41,7 +41,6 @@ enum StatusCommand {
                 "\(cell("connections", "0")) open, in \(cell("tunnels", "0")) tunnels and beside them"
             ),
         ]
-        if let control = status["control"], control.mappingValue != nil { rows += Self.control(control, console) }
         if let refused = status.cell("meshRefused") {
             rows.append(("mesh files", console.paint("not in use: \(printable(refused))", .bad)))
         }
@@ -49,37 +48,5 @@ enum StatusCommand {
             rows.append(("log", console.paint("\(dropped) lines were dropped", .doubtful)))
         }
         return rows.map { "\(Help.padded($0.0, 13))\($0.1)\n" }.joined()
-    }
-
-    /// How this host stands to its control plane.
-    private static func control(_ control: Value, _ console: Console) -> [(String, String)] {
-        let state = printable(control.cell("state") ?? "-")
-        let isFine = state == "synchronised"
-        let place = (control.cell("address") ?? control.listCell("addresses")).map { " with \(printable($0))" } ?? ""
-        let since = control.cell("since").map { ", since \(printable($0))" } ?? ""
-        var rows = [("control", console.paint(state, isFine ? .good : .bad) + place + since)]
-        if let failure = control.cell("failure"), !isFine {
-            let time = control.cell("failedAt").map { " (at \(printable($0)))" } ?? ""
-            rows.append(("", console.paint(printable(failure), .bad) + time))
-        }
-        for (key, words) in [
-            ("refused", "nothing of it is taken"), ("renewalFailure", "the certificate isn't renewed"),
-            ("reportFailure", "it isn't told of this host"),
-        ] {
-            if let why = control.cell(key) { rows.append(("", console.paint("\(words): \(printable(why))", .bad))) }
-        }
-        let rejected = control["rejected"]?.sequenceValue ?? []
-        if !rejected.isEmpty {
-            let names = rejected.prefix(3).compactMap { $0.cell("name") }.joined(separator: ", ")
-            rows.append(
-                (
-                    "",
-                    console.paint(
-                        "\(HumanText.count(rejected.count, "resource")) of it not taken: \(printable(names))", .doubtful)
-                ))
-        }
-        let ends = control.cell("certificateEnds").map { ", certificate until \(printable($0))" } ?? ""
-        rows.append(("member as", printable(control.cell("identity") ?? "-") + ends))
-        return rows
     }
 }

@@ -45,6 +45,7 @@ enum LeaveCommand {
         }
         let addresses = (control?["addresses"]?.sequenceValue ?? []).compactMap(\.stringValue)
         let told = tell(addresses, places, session)
+        let node = edit.document["node"]
         let isStopped = places.hasUnit ? HostService(session: session).stop() : nil
         if isStopped == false {
             throw ControlFailure(
@@ -53,7 +54,8 @@ enum LeaveCommand {
         try restore(&edit, bytes, places)
         try clear(places)
         return .object(present: [
-            ("told", .bool(told == nil)), ("why", told.map { .string($0.message) }), ("stopped", .bool(isStopped == true)),
+            ("node", node), ("told", .bool(told == nil)), ("why", told.map { .string($0.message) }),
+            ("stopped", .bool(isStopped == true)),
             ("removed", .string(places.directory)),
         ])
     }
@@ -63,7 +65,7 @@ enum LeaveCommand {
             "This host has left its mesh; its key and certificate are gone from \(printable(result.cell("removed") ?? "")).\n"
         if result["told"]?.boolValue != true {
             text +=
-                "The control plane still lists it (\(printable(result.cell("why") ?? ""))): an admin runs `warren delete node NAME`.\n"
+                "The control plane still lists it (\(printable(result.cell("why") ?? ""))): an admin runs `warren delete node \(printable(result.cell("node") ?? "NAME"))`.\n"
         }
         if result["stopped"]?.boolValue != true { text += "Stop warrend now, if it runs: it isn't a service of systemd here.\n" }
         return text
