@@ -31,7 +31,7 @@ func tests(_ name: String, _ dependencies: String..., resources: [String] = []) 
 /// What is fuzzed: each has a folder in Tests/Fuzz with a harness and a corpus.
 let fuzzed = [
     "JSON", "YAML", "Mesh", "Protobuf", "HTTP1Request", "HTTP1Response", "HTTP2Server", "HTTP2Client", "Headers", "Addresses",
-    "Certificates", "TLS", "Configuration", "Telemetry", "Netlink", "ConnectTarget", "AdminAnswer",
+    "Certificates", "TLS", "Configuration", "Telemetry", "Netlink", "ConnectTarget", "AdminAnswer", "GRPC",
 ]
 
 let package = Package(

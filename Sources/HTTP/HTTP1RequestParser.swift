@@ -40,6 +40,9 @@ package struct HTTP1RequestParser: ~Copyable {
         }
     }
 
+    /// Bytes that arrived and that `next` hasn't given yet.
+    package var held: Int { input.count + body.bytes.count }
+
     /// Takes what arrived.
     package mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(HTTP1Failure) {
         do throws(HTTP1Failure) {

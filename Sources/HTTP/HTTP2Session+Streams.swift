@@ -85,6 +85,9 @@ extension HTTP2Session {
         return unsafe !record.pointee.isReset
     }
 
+    /// We ended our half of the stream, or it is gone.
+    package func hasSentEnd(_ stream: Int32) -> Bool { unsafe nghttp2_session_get_stream_local_close(session, stream) != 0 }
+
     /// The pointer that comes with each event of the stream from now on.
     package func setContext(_ stream: Int32, _ context: UnsafeMutableRawPointer?) {
         if let record = unsafe record(stream) { unsafe record.pointee.context = context }

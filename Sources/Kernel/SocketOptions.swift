@@ -11,7 +11,6 @@ extension Descriptor {
         _ = try call { unsafe setsockopt(number, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) }
     }
 
-    /// Small writes are never delayed.
     /// Calls that would wait answer so instead.
     package borrowing func setNonBlocking() throws(Errno) {
         let number = number
@@ -19,6 +18,7 @@ extension Descriptor {
         _ = try call { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
     }
 
+    /// Small writes are never delayed.
     package borrowing func setNoDelay() throws(Errno) { try set(CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
 
     /// The mark that our redirection rules and routing rules look at. Needs CAP_NET_ADMIN.

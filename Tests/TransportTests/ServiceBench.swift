@@ -175,6 +175,7 @@ final class GRPCEcho: GRPCStreamDelegate {
     private let stream: GRPCServerStream
     private let done: (ObjectIdentifier) -> Void
     private var left = 0
+    private var hasEnded = false
 
     init(_ stream: GRPCServerStream, done: @escaping (ObjectIdentifier) -> Void) {
         self.stream = stream
@@ -199,9 +200,17 @@ final class GRPCEcho: GRPCStreamDelegate {
             left -= 1
             stream.send([UInt8](repeating: 0x62, count: 4000))
         }
+        finishIfDone()
     }
 
     func messagesEnded(on stream: any GRPCStream) {
+        hasEnded = true
+        finishIfDone()
+    }
+
+    /// The client may have said all long before it has heard all.
+    private func finishIfDone() {
+        guard hasEnded, left == 0 else { return }
         stream.finish(.ok)
         done(ObjectIdentifier(self))
     }

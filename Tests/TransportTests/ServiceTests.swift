@@ -30,6 +30,8 @@ import Transport
         #expect(try curl(version, "-X", "POST", "--data-binary", "some text", "\(base)/echo").out == "some text")
         #expect(try curl(version, "-o", "/dev/null", "-w", "%{http_code}", "\(base)/none").out == "404")
         #expect(try curl(version, "-I", "\(base)/hello").out.contains("content-length: 6"))
+        let head = try curl(version, "-I", "\(base)/stream")
+        #expect(head.succeeded && head.out.contains("content-type: text/plain") && !head.out.contains("one"), "\(head)")
         #expect(try curl(version, "-o", "/dev/null", "-w", "%{size_download}", "\(base)/flood").out == "\(8 << 20)")
         #expect(try !curl(version, "\(base)/abort").succeeded)
     }

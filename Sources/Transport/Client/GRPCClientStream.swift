@@ -27,6 +27,9 @@ package final class GRPCClientStream: GRPCStream, ServiceCaller {
         call = ServiceCall(connection, method: "POST", path: path, headers: headers, body: nil, caller: self)
     }
 
+    /// Whoever lets go of a call gives it up.
+    deinit { call?.cancel() }
+
     package func begin() { call?.begin() }
 
     // MARK: - Out
@@ -57,7 +60,6 @@ package final class GRPCClientStream: GRPCStream, ServiceCaller {
         // Not gRPC: what comes is a page for people.
         guard status == nil else { return call.consumed(bytes.count) }
         reader.append(bytes)
-        makeRoom()
         tell()
     }
 
@@ -106,6 +108,8 @@ package final class GRPCClientStream: GRPCStream, ServiceCaller {
         }
         makeRoom()
         guard hasEnded, isTaking, !isOver else { return }
+        if status?.code == .ok, reader.held == 0 { delegate?.messagesEnded(on: self) }
+        guard !isOver else { return }
         if status?.code == .ok, reader.held > 0 { return end(GRPCStatus(.internal, "the call ended within a message")) }
         end(status ?? GRPCStatus(.internal, "the service ended the call without a status"))
     }

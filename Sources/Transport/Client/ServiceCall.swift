@@ -24,7 +24,8 @@ extension ServiceCaller {
 /// One request to a service and its answer, on the loop of its connection, which holds it while it lasts.
 package final class ServiceCall {
     let head: HTTP2RequestHead
-    private unowned let connection: ServiceConnection
+    /// Nil once it is over.
+    private var connection: ServiceConnection?
     private weak var caller: (any ServiceCaller)?
     private(set) var stream: Int32?
     private var output = ByteQueue()
@@ -54,7 +55,7 @@ package final class ServiceCall {
     }
 
     /// Begins: apart from making it, so that whoever makes it knows it when it fails at once.
-    package func begin() { connection.begin(self) }
+    package func begin() { connection?.begin(self) }
 
     package func send(_ bytes: [UInt8]) {
         guard !isOver, !hasFinished, !bytes.isEmpty else { return }
@@ -74,7 +75,7 @@ package final class ServiceCall {
 
     /// So many bytes of the answer are dealt with.
     package func consumed(_ count: Int) {
-        guard !isOver, let stream, count > 0 else { return }
+        guard !isOver, let connection, let stream, count > 0 else { return }
         connection.http.consume(stream, count)
         connection.queueTurn()
     }
@@ -83,12 +84,12 @@ package final class ServiceCall {
     package func cancel() {
         guard !isOver else { return }
         isOver = true
-        connection.cancel(self)
-        output.release()
+        connection?.cancel(self)
+        forget()
     }
 
     private func resume() {
-        guard let stream else { return }
+        guard let connection, let stream else { return }
         connection.http.resume(stream)
         connection.queueTurn()
     }
@@ -109,7 +110,7 @@ package final class ServiceCall {
         if hasFinished { return .bytesAndEnd(count) }
         if mustTellDrained {
             mustTellDrained = false
-            connection.noteDrained(self)
+            connection?.noteDrained(self)
         }
         return .bytes(count)
     }
@@ -127,14 +128,19 @@ package final class ServiceCall {
     func ended() {
         guard !isOver else { return }
         isOver = true
-        output.release()
+        forget()
         caller?.ended(self, trailers: trailers)
     }
 
     func failed(_ failure: ServiceFailure) {
         guard !isOver else { return }
         isOver = true
-        output.release()
+        forget()
         caller?.failed(self, failure)
+    }
+
+    private func forget() {
+        output.release()
+        connection = nil
     }
 }

@@ -24,7 +24,7 @@ extension ServiceConnection: HTTP2SessionDelegate {
     package func endReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32) {
         calls[stream]?.ended()
         // The answer is complete: what we would still send has no reader.
-        if http.isOpen(stream), calls[stream] != nil { http.reset(stream, HTTP2Code.noError) }
+        if !http.hasSentEnd(stream) { http.reset(stream, HTTP2Code.noError) }
         calls[stream] = nil
     }
 

@@ -17,13 +17,23 @@ package final class GRPCServerStream: GRPCStream, HTTPBodySink {
     private var isTaking = true
     private var isTelling = false
     package weak var delegate: (any GRPCStreamDelegate)? {
-        didSet { if delegate != nil { tell() } }
+        didSet {
+            guard delegate != nil, !isOver else { return }
+            // The head goes out at once: a client may wait for it before it says anything, and an answer that hasn't begun is given up in time.
+            begin()
+            tell()
+        }
     }
 
     /// Nil after the exchange was answered: it isn't a call of gRPC.
     package init?(_ exchange: any HTTPExchange, messageLimit: Int = messageLimit) {
         self.exchange = exchange
         reader = GRPCFrameReader(limit: messageLimit)
+        guard !(exchange is HTTP1Exchange) else {
+            // There is no way to tell a status.
+            exchange.respond(HTTP1Response(status: 505, "gRPC takes HTTP/2\n"))
+            return nil
+        }
         let type = exchange.head.headers["content-type"] ?? ""
         guard exchange.head.method == "POST",
             type == "application/grpc" || type.hasPrefix("application/grpc+") || type.hasPrefix("application/grpc;")
@@ -50,7 +60,6 @@ package final class GRPCServerStream: GRPCStream, HTTPBodySink {
     package func bodyReceived(_ bytes: [UInt8]) {
         guard !isOver else { return exchange.consumed(bytes.count) }
         reader.append(bytes)
-        makeRoom()
         tell()
     }
 
@@ -70,8 +79,17 @@ package final class GRPCServerStream: GRPCStream, HTTPBodySink {
         guard isTaking else { return }
         let count = reader.held - given
         guard count > 0 else { return }
+        if let holder = exchange as? any BodyHolder, !holder.hold(count) {
+            return finish(GRPCStatus(.resourceExhausted, "too many messages are under way; try again"))
+        }
         given += count
         exchange.consumed(count)
+    }
+
+    /// Bytes that were given back early have left.
+    private func release(_ count: Int) {
+        given -= count
+        (exchange as? any BodyHolder)?.release(count)
     }
 
     private func tell() {
@@ -82,7 +100,7 @@ package final class GRPCServerStream: GRPCStream, HTTPBodySink {
             do throws(GRPCFrameFailure) {
                 guard let (message, size) = try reader.next() else { break }
                 let early = min(given, size)
-                given -= early
+                release(early)
                 isTaking = false
                 if size > early { exchange.consumed(size - early) }
                 delegate.messageReceived(message, on: self)

@@ -13,10 +13,12 @@ final class HTTP1Engine: HTTPEngine {
     private var exchange: HTTP1Exchange?
     /// When the request that is coming in began.
     private var began: Instant?
-    private var isLeaving = false
+    private(set) var isLeaving = false
     private(set) var isFinished = false
     /// `next` is at work further up the stack.
     private var isServing = false
+    /// What the server knows us to hold: of the request that is coming in, and of the one that is answered.
+    private var held = 0
 
     init(_ connection: ServerConnection) {
         self.connection = connection
@@ -28,7 +30,27 @@ final class HTTP1Engine: HTTPEngine {
     func receive(_ bytes: UnsafeRawBufferPointer) {
         guard !isFinished else { return }
         do throws(HTTP1Failure) { try unsafe parser.feed(bytes) } catch { return refuse(error) }
+        guard account() else {
+            write(HTTP1Response(status: 503, "too many bodies are under way: try again\n").serialized(keepsAlive: false))
+            return finish()
+        }
         next()
+        _ = account()
+    }
+
+    /// What waits in the parser, or with a request that isn't answered, takes room of all. False if there is none; serving takes no more of it.
+    private func account() -> Bool {
+        guard !isFinished else { return true }
+        let now = parser.held + (exchange?.bodyCount ?? 0)
+        if now > held, !connection.server.hold(now - held, for: connection.peer) { return false }
+        connection.server.release(held - now, for: connection.peer)
+        held = now
+        return true
+    }
+
+    private func forgetHeld() {
+        connection.server.release(held, for: connection.peer)
+        held = 0
     }
 
     /// Serves what has come, one request after the other, without calling itself however many there are.
@@ -63,7 +85,7 @@ final class HTTP1Engine: HTTPEngine {
         // Nothing is read meanwhile: the client can't pile up requests.
         connection.isReading = false
         connection.want()
-        connection.server.handler(exchange)
+        connection.server.handle(exchange)
     }
 
     private func refuse(_ failure: HTTP1Failure) {
@@ -73,6 +95,7 @@ final class HTTP1Engine: HTTPEngine {
 
     private func finish() {
         isFinished = true
+        forgetHeld()
         connection.queueTurn()
     }
 
@@ -93,6 +116,7 @@ final class HTTP1Engine: HTTPEngine {
         connection.want()
         // The next request may be here already.
         next()
+        _ = account()
     }
 
     func abort() { connection.close() }
@@ -105,6 +129,7 @@ final class HTTP1Engine: HTTPEngine {
 
     func lost() {
         isFinished = true
+        forgetHeld()
         let lost = exchange.take()
         lost?.gone()
     }
@@ -137,6 +162,8 @@ final class HTTP1Exchange: HTTPExchange {
     /// Nil once it is over.
     private var engine: HTTP1Engine?
     private(set) var isBegun = false
+    /// How long the body is that is held until the answer is complete.
+    var bodyCount: Int { request.body.count }
     private var mustTellDrained = false
     var onDrained: (() -> Void)?
     var onGone: (() -> Void)?
@@ -168,8 +195,9 @@ final class HTTP1Exchange: HTTPExchange {
     func respond(_ response: HTTP1Response) {
         guard let engine, !isBegun else { return }
         isBegun = true
-        engine.write(response.serialized(isHead: request.method == "HEAD", keepsAlive: request.keepsAlive))
-        complete(keepsAlive: request.keepsAlive)
+        let keepsAlive = request.keepsAlive && !engine.isLeaving
+        engine.write(response.serialized(isHead: request.method == "HEAD", keepsAlive: keepsAlive))
+        complete(keepsAlive: keepsAlive)
     }
 
     func begin(status: Int, headers: HTTPHeaders) {

@@ -15,6 +15,7 @@ final class HTTP2Engine: HTTPEngine {
     /// The session is calling us: it can't be told to abandon its streams before that is over.
     private var isInSession = false
     private var isLost = false
+    /// When we began to say goodbye.
     private var leaving: Instant?
     private var pinged: Instant?
 
@@ -118,9 +119,11 @@ extension HTTP2Engine: HTTP2SessionDelegate {
             return http.submitResponse(stream, status: 405, endStream: true)
         }
         let request = HTTPRequestHead(method: head.method, target: path, authority: head.authority, headers: head.headers)
-        let exchange = HTTP2Exchange(self, stream, request, peer: connection.peer)
+        guard let exchange = HTTP2Exchange(self, stream, request, peer: connection.peer) else {
+            return http.submitResponse(stream, status: 503, endStream: true)
+        }
         exchanges[stream] = exchange
-        server.handler(exchange)
+        server.handle(exchange)
         queueTurn()
     }
 
@@ -143,7 +146,8 @@ extension HTTP2Engine: HTTP2SessionDelegate {
         unsafe exchanges[stream]?.read(into: buffer) ?? .nothing
     }
 
-    func goAwayReceived(lastStream: Int32, error: UInt32) { if leaving == nil { leaving = loop.now } }
+    /// A client that leaves closes the connection when its last stream is done; if it doesn't, the idle time ends it.
+    func goAwayReceived(lastStream: Int32, error: UInt32) {}
 
     func pingAcknowledged(_ payload: UInt64) { pinged = nil }
 

@@ -6,7 +6,7 @@ internal import Kernel
 internal import Loop
 
 /// One stream of HTTP/2 as an exchange. Bytes of the body wait, within the stream's window, until somebody asks for them.
-final class HTTP2Exchange: HTTPExchange {
+final class HTTP2Exchange: HTTPExchange, BodyHolder {
     private enum Body {
         /// Nobody has asked; what came waits.
         case waiting
@@ -24,25 +24,34 @@ final class HTTP2Exchange: HTTPExchange {
     private var engine: HTTP2Engine?
     private var body = Body.waiting
     private var input: [UInt8] = []
+    /// What the server knows us to hold.
+    private var held = 0
     private var hasEnded = false
     private var output = ByteQueue()
     /// What follows the last byte; nil while more may come.
     private var ending: HTTP2DataRead?
     private var isBegun = false
     private var mustTellDrained = false
+    /// The end of the answer is with the session.
+    private var isComplete = false
     private let began: Instant
     /// When the client took something last, or had nothing to take.
     private var moved: Instant
     var onDrained: (() -> Void)?
     var onGone: (() -> Void)?
 
-    init(_ engine: HTTP2Engine, _ stream: Int32, _ head: HTTPRequestHead, peer: HTTPPeer) {
+    /// What a head costs us besides its own bytes: the exchange, and what the library keeps of a stream.
+    private static let overhead = 1024
+
+    /// Nil if there is no room: a head of a few bytes on the wire may unpack to the whole list that we take, on every stream.
+    init?(_ engine: HTTP2Engine, _ stream: Int32, _ head: HTTPRequestHead, peer: HTTPPeer) {
         self.engine = engine
         self.stream = stream
         self.head = head
         self.peer = peer
         began = engine.loop.now
         moved = began
+        guard hold(head.headers.listSize + head.target.utf8.count + Self.overhead) else { return nil }
     }
 
     // MARK: - The body
@@ -52,7 +61,7 @@ final class HTTP2Exchange: HTTPExchange {
         let waited = input
         input = []
         body = .gathering(limit: limit, deadline: engine.loop.now + engine.server.bounds.requestTimeout, done: done)
-        if !waited.isEmpty { gather(waited) }
+        if waited.count > 0 { gather(waited, isHeld: true) }
         if hasEnded { whole() }
     }
 
@@ -61,8 +70,21 @@ final class HTTP2Exchange: HTTPExchange {
         body = .streaming(sink)
         let waited = input
         input = []
+        release(waited.count)
         if !waited.isEmpty { sink.bodyReceived(waited) }
         if hasEnded { sink.bodyEnded() }
+    }
+
+    func hold(_ count: Int) -> Bool {
+        guard let engine, engine.server.hold(count, for: peer) else { return false }
+        held += count
+        return true
+    }
+
+    func release(_ count: Int) {
+        guard let engine, count > 0 else { return }
+        engine.server.release(count, for: peer)
+        held -= count
     }
 
     func consumed(_ count: Int) {
@@ -73,8 +95,13 @@ final class HTTP2Exchange: HTTPExchange {
 
     func received(_ bytes: [UInt8]) {
         switch body {
-        case .waiting: input += bytes
-        case .gathering: gather(bytes)
+        case .waiting:
+            guard hold(bytes.count) else {
+                engine?.reset(stream, HTTP2Code.enhanceYourCalm)
+                return
+            }
+            input += bytes
+        case .gathering: gather(bytes, isHeld: false)
         case .streaming(let sink): sink.bodyReceived(bytes)
         case .over: consumed(bytes.count)
         }
@@ -89,28 +116,28 @@ final class HTTP2Exchange: HTTPExchange {
         }
     }
 
-    private func gather(_ bytes: [UInt8]) {
+    private func gather(_ bytes: [UInt8], isHeld: Bool) {
         guard case .gathering(let limit, _, _) = body, let engine else { return }
-        guard input.count + bytes.count <= limit else { return giveUp(.tooLarge(limit: limit)) }
-        guard engine.server.hold(bytes.count) else { return giveUp(.tooLarge(limit: engine.server.bounds.bodies)) }
-        input += bytes
         consumed(bytes.count)
+        guard input.count + bytes.count <= limit else { return giveUp(.tooLarge(limit: limit)) }
+        guard isHeld || hold(bytes.count) else { return giveUp(.tooLarge(limit: engine.server.bounds.bodiesPerAddress)) }
+        input += bytes
     }
 
     private func whole() {
         guard case .gathering(_, _, let done) = body else { return }
-        let bytes = release()
+        let bytes = takeInput()
         done(.success(bytes))
     }
 
     private func giveUp(_ failure: HTTPBodyFailure) {
         guard case .gathering(_, _, let done) = body else { return }
-        _ = release()
+        _ = takeInput()
         done(.failure(failure))
     }
 
-    private func release() -> [UInt8] {
-        if case .gathering = body { engine?.server.release(input.count) }
+    private func takeInput() -> [UInt8] {
+        release(input.count)
         let bytes = input
         input = []
         body = .over
@@ -127,6 +154,7 @@ final class HTTP2Exchange: HTTPExchange {
         if response.status != 204, response.status != 304 { headers.set("content-length", "\(response.body.count)") }
         if hasBody { unsafe response.body.withUnsafeBytes { unsafe output.append($0) } }
         ending = .end
+        isComplete = !hasBody
         engine.http.submitResponse(stream, status: Self.final(response.status), headers: headers, endStream: !hasBody)
         engine.queueTurn()
     }
@@ -134,7 +162,10 @@ final class HTTP2Exchange: HTTPExchange {
     func begin(status: Int, headers: HTTPHeaders) {
         guard let engine, !isBegun else { return }
         isBegun = true
-        engine.http.submitResponse(stream, status: Self.final(status), headers: Self.lowercased(headers), endStream: false)
+        // The answer to a HEAD has no body, whatever is sent.
+        let isHead = head.method == "HEAD"
+        if isHead { (ending, isComplete) = (.end, true) }
+        engine.http.submitResponse(stream, status: Self.final(status), headers: Self.lowercased(headers), endStream: isHead)
         engine.queueTurn()
     }
 
@@ -159,7 +190,10 @@ final class HTTP2Exchange: HTTPExchange {
     func abort() { engine?.reset(stream, HTTP2Code.internalError) }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) -> HTTP2DataRead {
-        guard !output.isEmpty else { return ending ?? .nothing }
+        guard !output.isEmpty else {
+            isComplete = ending != nil
+            return ending ?? .nothing
+        }
         let count = unsafe output.withBytes { bytes in
             let part = unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(buffer.count))
             unsafe buffer.copyMemory(from: part)
@@ -173,7 +207,10 @@ final class HTTP2Exchange: HTTPExchange {
                 engine.noteDrained(self)
             }
         }
-        if output.isEmpty, case .end? = ending { return .bytesAndEnd(count) }
+        if output.isEmpty, case .end? = ending {
+            isComplete = true
+            return .bytesAndEnd(count)
+        }
         return .bytes(count)
     }
 
@@ -195,17 +232,15 @@ final class HTTP2Exchange: HTTPExchange {
             respond(HTTP1Response(status: 503, "no answer in time\n"))
         }
         if !output.isEmpty, now.since(moved) >= bounds.stallTimeout { engine?.reset(stream, HTTP2Code.cancel) }
-        // The whole answer is out and the request still goes on: nobody reads it.
-        if ending != nil, output.isEmpty, !hasEnded { engine?.reset(stream, HTTP2Code.noError) }
     }
 
     /// The stream is closed: the last that is heard of it.
     func gone() {
         guard engine != nil else { return }
         // A body that wasn't whole never will be.
-        let isComplete = ending != nil && output.isEmpty && hasEnded
         giveUp(.aborted)
         body = .over
+        release(held)
         engine = nil
         output.release()
         let tell = onGone

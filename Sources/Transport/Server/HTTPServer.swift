@@ -4,19 +4,22 @@ internal import Bytes
 package import Kernel
 package import Loop
 
-/// A server of HTTP/1.1 and HTTP/2 on a loop, over TLS, TCP or a Unix socket: each request becomes an `HTTPExchange`. It owns its listener; a client that
-/// misbehaves costs its own connection.
+/// A server of HTTP/1.1 and HTTP/2 on a loop, over TLS, TCP or a Unix socket: each request becomes an `HTTPExchange`. It owns its listener; a
+/// client that misbehaves costs its own connection. Whoever holds it calls `close` before letting go of it.
 package final class HTTPServer: EventSource, TimerTarget {
     let loop: Loop
     let bounds: HTTPServerBounds
-    let handler: (any HTTPExchange) -> Void
+    private let handler: (any HTTPExchange) -> Void
     private let security: HTTPServerSecurity
     private var listener: Descriptor?
     private var token: Token?
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var byAddress: [IPAddress: Int] = [:]
-    /// Of bodies that aren't whole yet.
-    private(set) var heldBodies = 0
+    private var bodies: HeldBodies
+    /// Connections that were hung up on at once, because there were too many.
+    package private(set) var refused: UInt64 = 0
+    /// Requests that were told to the handler.
+    package private(set) var requests: UInt64 = 0
 
     /// - Parameters:
     ///   - listener: non-blocking and listening.
@@ -30,6 +33,7 @@ package final class HTTPServer: EventSource, TimerTarget {
         self.security = security
         self.bounds = bounds
         self.handler = handler
+        bodies = HeldBodies(limit: bounds.bodies, perAddress: bounds.bodiesPerAddress)
     }
 
     package func start() throws(Errno) {
@@ -78,13 +82,17 @@ package final class HTTPServer: EventSource, TimerTarget {
     }
 
     private func begin(_ accepted: consuming Accepted) {
-        guard connections.count < bounds.connections else { return }
+        guard connections.count < bounds.connections else { return refused += 1 }
         let address = accepted.peer
         let socket = accepted.take()
         let credentials = isUnix ? try? socket.peerCredentials() : nil
         if credentials == nil {
-            guard byAddress[address.ip, default: 0] < bounds.connectionsPerAddress else { return }
-            byAddress[address.ip, default: 0] += 1
+            let site = address.ip.site
+            guard byAddress[site, default: 0] < bounds.connectionsPerAddress else { return refused += 1 }
+            byAddress[site, default: 0] += 1
+            // Answers go out in pieces, and a watcher whose host vanished says nothing more: the kernel asks it. Without these it works, too.
+            try? socket.setNoDelay()
+            try? socket.setKeepalive(idle: 60, interval: 15, count: 4)
         }
         let peer = HTTPPeer(
             address: credentials == nil ? address : nil,
@@ -104,16 +112,21 @@ package final class HTTPServer: EventSource, TimerTarget {
 
     func ended(_ connection: ServerConnection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-        guard let ip = connection.peer.address?.ip, let count = byAddress[ip] else { return }
-        byAddress[ip] = count > 1 ? count - 1 : nil
+        guard let site = connection.peer.address?.ip.site, let count = byAddress[site] else { return }
+        byAddress[site] = count > 1 ? count - 1 : nil
     }
 
-    /// Makes room for bytes of a body; false if all requests together hold too many.
-    func hold(_ count: Int) -> Bool {
-        guard heldBodies + count <= bounds.bodies else { return false }
-        heldBodies += count
-        return true
+    /// A request is complete as far as it can be told.
+    func handle(_ exchange: any HTTPExchange) {
+        requests += 1
+        handler(exchange)
     }
 
-    func release(_ count: Int) { heldBodies -= count }
+    /// Makes room for bytes of a body; false if this client, or all together, hold too many.
+    func hold(_ count: Int, for peer: HTTPPeer) -> Bool { bodies.hold(count, for: peer.address?.ip.site) }
+
+    func release(_ count: Int, for peer: HTTPPeer) { bodies.release(count, for: peer.address?.ip.site) }
+
+    /// Bytes of bodies that are held now.
+    package var heldBytes: Int { bodies.count }
 }

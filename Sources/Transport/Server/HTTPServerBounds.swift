@@ -23,8 +23,9 @@ package struct HTTPServerBounds: Sendable {
     package var pingInterval = Interval.seconds(15)
     /// How often the times above are looked at.
     package var tick = Interval.seconds(1)
-    /// Bytes of bodies that are held until they are whole, of all requests together.
-    package var bodies = 128 << 20
+    /// Bytes of bodies that are held until they are whole or asked for, of all requests together, and of those of one address.
+    package var bodies = 256 << 20
+    package var bodiesPerAddress = 64 << 20
     package var http1 = HTTP1Limits(headers: 64 << 10, body: 4 << 20)
     package var http2 = HTTP2Settings.service
 
