@@ -39,6 +39,13 @@ final class ControlBench {
     }
 
     var server: String { "https://127.0.0.1:\(port)" }
+    /// What the process has in memory.
+    var residentKilobytes: Int {
+        guard let pid = process?.pid, let text = try? Files.text("/proc/\(pid)/status") else { return 0 }
+        let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+        return Int(line.filter(\.isNumber)) ?? 0
+    }
+
     var log: String { process?.err ?? "" }
 
     func start() throws {
