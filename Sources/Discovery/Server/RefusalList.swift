@@ -11,8 +11,8 @@ package struct Refusal: Hashable, Sendable {
     package let since: WallTime
 }
 
-/// What one node refuses of one type. A NACK stands for a whole push; it is held against the resources that its words name, or against all of the push if they
-/// name none. Bounded: of a node that refuses everything some are enough to see it.
+/// What one node refuses of one type. A NACK stands for a whole push; it is held against the resources that its words name, or against all of the
+/// push if they name none. Bounded: of a node that refuses everything some are enough to see it.
 struct RefusalList {
     static let limit = 256
 
