@@ -79,6 +79,9 @@ done
 # --- units, configuration
 
 for unit in deploy/systemd/*.service; do
+    # Only of what is in the package.
+    starts=$(sed -n 's|^ExecStart=[^ ]*/\([^/ ]*\).*|\1|p' "$unit")
+    [[ " ${programs[*]} " == *" $starts "* ]] || continue
     # By hand the programs lie below /usr/local; a package's don't.
     sed 's|/usr/local/s\{0,1\}bin/|/usr/sbin/|g' "$unit" | put 0644 "usr/lib/systemd/system/$(basename "$unit")"
 done
@@ -101,6 +104,11 @@ done
 "$warren" reference cli | deploy/debian/man.sh page warren 1 "$version" 'look into the mesh of a host, check it, prepare its files' | gzip -9n | put 0644 usr/share/man/man1/warren.1.gz
 "$warren" reference configuration |
     deploy/debian/man.sh page warrend.yaml 5 "$version" 'configuration of warrend' | gzip -9n | put 0644 usr/share/man/man5/warrend.yaml.5.gz
+if is_daemon warren-control && [[ " ${programs[*]} " == *' warren-control '* ]]; then
+    "$warren" reference control |
+        deploy/debian/man.sh page warren-control.yaml 5 "$version" 'configuration of warren-control' | gzip -9n |
+        put 0644 usr/share/man/man5/warren-control.yaml.5.gz
+fi
 "$warren" completion bash | put 0644 usr/share/bash-completion/completions/warren
 "$warren" completion zsh | put 0644 usr/share/zsh/vendor-completions/_warren
 "$warren" completion fish | put 0644 usr/share/fish/vendor_completions.d/warren.fish

@@ -20,6 +20,7 @@ enum Cleanup {
         let capture = Capture(stateDirectory: "\(configuration.runDirectory)/capture")
         var report = capture.cleanup()
         removeProbes(&report)
+        GuardCommand.remove(configuration, &report)
         for line in report.removed { StandardStream.output.write("\(line)\n") }
         for line in report.failures { StandardStream.error.write("warrend: \(line)\n") }
         if report.removed.isEmpty && report.failures.isEmpty { StandardStream.output.write("nothing was left\n") }
@@ -27,7 +28,7 @@ enum Cleanup {
     }
 
     /// A daemon holds this lock as long as it lives.
-    private static func isRunning(_ directory: String) -> Bool {
+    static func isRunning(_ directory: String) -> Bool {
         guard (try? File.status(directory)) != nil else { return false }
         do throws(Errno) {
             _ = try File.lock("\(directory)/warrend.lock")

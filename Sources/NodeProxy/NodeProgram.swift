@@ -16,6 +16,8 @@ package enum NodeProgram {
                                             read the configuration and say what is wrong with it
           warrend cleanup [--config FILE]   remove every rule, route and setting of capture from this
                                             host's network namespaces; not while warrend runs
+          warrend guard [--config FILE]     keep off the network whom the last warrend captured, until the
+                                            next one does; for the units, at boot and after an end
           warrend --version
           warrend --help
 
@@ -44,6 +46,7 @@ package enum NodeProgram {
         case nil: return serve(path)
         case "check-config": return read(path) == nil ? ExitCode.configuration : say("\(path) is good")
         case "cleanup": return Cleanup.run(read(path))
+        case "guard": return GuardCommand.run(read(path))
         case let word?: return refuse("unknown argument '\(word)'")
         }
     }
