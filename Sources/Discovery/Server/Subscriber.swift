@@ -231,7 +231,7 @@ final class Subscriber: GRPCStreamDelegate {
     /// Whether everything that stands is acknowledged.
     var isSynchronised: Bool { isCounted && confirmed >= server.sequence && !holdsBack }
 
-    func refusals() -> [Refusal] {
+    func refusals() -> [ResourceRefusal] {
         subscriptions.flatMap { $0.map { $0.refusals.listed($0.type, table: $0.table) } ?? [] }
     }
 }
