@@ -13,7 +13,8 @@ internal import TLS
 internal import Telemetry
 internal import Transport
 
-/// Everything of the control plane that lives on its loop, and who answers what: joining and renewing, health, tokens, reports, the resource API, gRPC.
+/// Everything of the control plane that lives on its loop, and who answers what: joining and renewing, health, tokens, reports, the resource API,
+/// gRPC.
 final class ControlPlaneServer: TimerTarget {
     let loop: Loop
     let log: Log
@@ -249,7 +250,7 @@ final class ControlPlaneServer: TimerTarget {
             discovery.attach(
                 stream, node: node, address: exchange.peer.place, userAgent: exchange.head.headers["user-agent"] ?? "")
         } catch {
-            stream.finish(GRPCStatus(error.reason == .tooManyRequests ? .resourceExhausted : .unauthenticated, error.message))
+            stream.finish(Authenticator.status(error))
         }
     }
 
