@@ -229,7 +229,9 @@ final class ControlPlaneServer: TimerTarget {
     }
 
     private func call(_ exchange: any HTTPExchange) {
-        guard let stream = GRPCServerStream(exchange) else { return }
+        // A host that comes again names all that it holds.
+        let limit = exchange.head.target == Path.discovery ? DiscoveryServer.requestLimit : GRPCServerStream.messageLimit
+        guard let stream = GRPCServerStream(exchange, messageLimit: limit) else { return }
         switch exchange.head.target {
         case Path.certificates: certificates.handle(stream, head: exchange.head, peer: exchange.peer)
         case Path.discovery: subscribe(stream, exchange)
