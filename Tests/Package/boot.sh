@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by Tests/package.sh: what an operator does to a host in its life, on a machine that boots.
+set -euo pipefail
 
 lab=/opt/lab
 
