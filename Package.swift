@@ -31,13 +31,14 @@ func tests(_ name: String, _ dependencies: String..., resources: [String] = []) 
 /// What is fuzzed: each has a folder in Tests/Fuzz with a harness and a corpus.
 let fuzzed = [
     "JSON", "YAML", "Mesh", "Protobuf", "HTTP1Request", "HTTP1Response", "HTTP2Server", "HTTP2Client", "Headers", "Addresses",
-    "Certificates", "TLS", "Configuration", "Telemetry", "Netlink", "ConnectTarget", "AdminAnswer",
+    "Certificates", "TLS", "Configuration", "Telemetry", "Netlink", "ConnectTarget", "AdminAnswer", "GRPC",
 ]
 
 let package = Package(
     name: "warren",
     products: [
         .executable(name: "warrend", targets: ["warrend"]),
+        .executable(name: "warren-control", targets: ["warren-control"]),
         .executable(name: "warren", targets: ["warren"]),
         // What Tests/Fuzz/run.sh links with libFuzzer.
         .library(name: "FuzzHarnesses", type: .static, targets: ["FuzzHarnesses"]),
@@ -63,7 +64,7 @@ let package = Package(
         module("Wire", "Bytes"),
         module("Messages", "Bytes", "Wire", "Documents", "Mesh"),
         module("Mesh", "Bytes", "Documents"),
-        module("ResourceAPI", "Bytes", "Documents", "Mesh"),
+        module("ResourceAPI", "Bytes", "Documents", "Wire", "Mesh"),
 
         // What a node is made of.
         module("Capture", "Bytes", "Kernel", "Mesh", "CNFTables"),
@@ -90,6 +91,7 @@ let package = Package(
             "Daemon"),
 
         program("warrend", "NodeProxy", "Capture", "Daemon", "Kernel"),
+        program("warren-control", "ControlPlane", "Daemon", "Kernel"),
         program("warren", "Operator", "Daemon", "Kernel"),
 
         .target(
@@ -126,7 +128,7 @@ let package = Package(
             "Operator", "Operator", "ResourceAPI", "Transport", "Daemon", "TLS", "HTTP", "Loop", "Mesh", "Documents", "Kernel",
             "Bytes", "Support"),
         tests("Store", "Store", "Transport", "TLS", "HTTP", "Documents", "Wire", "Loop", "Kernel", "Bytes", "Support"),
-        tests("ResourceAPI", "ResourceAPI", "Mesh", "Documents", "Bytes", "Support"),
+        tests("ResourceAPI", "ResourceAPI", "Mesh", "Wire", "Documents", "Bytes", "Support"),
         tests(
             "Discovery", "Discovery", "Transport", "Messages", "Wire", "Mesh", "TLS", "HTTP", "Loop", "Kernel", "Documents",
             "Bytes",

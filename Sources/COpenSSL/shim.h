@@ -34,6 +34,7 @@ static inline long copenssl_ctx_add_chain_certificate(SSL_CTX *ctx, X509 *certif
 static inline void copenssl_ctx_set_read_ahead(SSL_CTX *ctx, int on) { SSL_CTX_set_read_ahead(ctx, on); }
 static inline void *copenssl_ssl_app_data(const SSL *ssl) { return SSL_get_app_data(ssl); }
 static inline int copenssl_ssl_set_app_data(SSL *ssl, void *data) { return SSL_set_app_data(ssl, data); }
+static inline long copenssl_ssl_set_host_name(SSL *ssl, const char *name) { return SSL_set_tlsext_host_name(ssl, name); }
 static inline long copenssl_ssl_negotiated_group(SSL *ssl) { return SSL_get_negotiated_group(ssl); }
 static inline const char *copenssl_ssl_group_name(SSL *ssl, int id) { return SSL_group_to_name(ssl, id); }
 // Macros made by SSL_OP_BIT or by casts.

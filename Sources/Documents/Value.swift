@@ -114,6 +114,8 @@ extension Value {
 }
 
 extension Value: Equatable {
+    private static let longestSearched = 32
+
     /// Equality of meaning: places don't count, the order of keys does not either.
     package static func == (a: Value, b: Value) -> Bool {
         switch (a.content, b.content) {
@@ -123,7 +125,13 @@ extension Value: Equatable {
         case (.sequence(let a), .sequence(let b)): return a == b
         case (.mapping(let entries), .mapping(let others)):
             guard entries.count == others.count else { return false }
-            return entries.allSatisfy { entry in b[entry.key] == entry.value }
+            // In the same order, as nearly always; or so few that a search is cheaper than a table.
+            if zip(entries, others).allSatisfy({ $0.key == $1.key }) {
+                return zip(entries, others).allSatisfy { $0.value == $1.value }
+            }
+            guard entries.count > longestSearched else { return entries.allSatisfy { entry in b[entry.key] == entry.value } }
+            let table = Dictionary(others.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+            return entries.allSatisfy { entry in table[entry.key] == entry.value }
         case (.integer(let a), .integer(let b)): return a == b
         case (.integer, .number), (.number, .integer), (.number, .number): return a.numberValue == b.numberValue
         case (.null, _), (.bool, _), (.string, _), (.sequence, _), (.mapping, _), (.integer, _), (.number, _): return false

@@ -18,6 +18,10 @@ package struct HTTP1RequestParser: ~Copyable {
     private var state = State.line
     private var mustContinue = false
     private let limits: HTTP1Limits
+    /// The target of the request that `next` gave last, as it was received.
+    package private(set) var target = ""
+    /// Whether its client understands chunks.
+    package private(set) var isVersion11 = true
 
     package init(limits: HTTP1Limits = .server) {
         self.limits = limits
@@ -35,6 +39,9 @@ package struct HTTP1RequestParser: ~Copyable {
         case .failed: false
         }
     }
+
+    /// Bytes that arrived and that `next` hasn't given yet.
+    package var held: Int { input.count + body.bytes.count }
 
     /// Takes what arrived.
     package mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(HTTP1Failure) {
@@ -82,6 +89,8 @@ package struct HTTP1RequestParser: ~Copyable {
         guard version == "HTTP/1.1" || version == "HTTP/1.0" else { throw .version }
         guard let target = HTTP1Target.parse(parts[1]) else { throw .malformed("the request target is malformed") }
         let request = HTTP1Request(method: String(decoding: parts[0], as: UTF8.self), path: target.path, query: target.query)
+        self.target = String(decoding: parts[1], as: UTF8.self)
+        isVersion11 = version == "HTTP/1.1"
         fields = HTTP1Fields(limits)
         state = .headers(request, isVersion11: version == "HTTP/1.1")
         return true

@@ -32,6 +32,19 @@ package struct HTTP1Response: Hashable, Sendable {
         return isHead || status == 204 || status == 304 ? head : head + body
     }
 
+    /// The head of an answer whose body comes in chunks, or, for a client that knows none, ends with the connection.
+    package static func streamingHead(status: Int, headers: HTTPHeaders, isChunked: Bool) -> [UInt8] {
+        var lines = HTTPHeaders()
+        for (name, value) in headers where name.lowercased() != "content-length" { lines.append(name, value) }
+        if isChunked { lines.append("transfer-encoding", "chunked") } else { lines.append("connection", "close") }
+        return Array("HTTP/1.1 \(status) \(reason(status))\r\n".utf8) + lines.serialized
+    }
+
+    /// A chunk of such a body; of no bytes: its end.
+    package static func chunk(_ bytes: [UInt8]) -> [UInt8] {
+        Array("\(String(bytes.count, radix: 16))\r\n".utf8) + bytes + Array("\r\n".utf8)
+    }
+
     /// What a server sends between head and body to a client that waits for it (`HTTP1RequestParser.takeContinue`).
     package static let continuing = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 

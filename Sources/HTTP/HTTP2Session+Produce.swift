@@ -99,6 +99,10 @@ extension HTTP2Session {
         case .end:
             unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
             return 0
+        case .trailers(let headers):
+            guard submitTrailers(stream, headers) else { return HTTP2Callbacks.deferred }
+            unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue | NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+            return 0
         case .nothing:
             return HTTP2Callbacks.deferred
         case .reset(let code):
@@ -129,7 +133,9 @@ extension HTTP2Session {
         let header = unsafe frame.pointee.hd
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_GOAWAY: unsafe goAwaySent(frame.pointee.goaway)
-        case NGHTTP2_HEADERS where header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0: refusalSent(header.stream_id)
+        case NGHTTP2_HEADERS where header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+            NGHTTP2_DATA where header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0:
+            answerSent(header.stream_id)
         case NGHTTP2_RST_STREAM: resetSent(header.stream_id)
         default: break
         }
@@ -152,9 +158,11 @@ extension HTTP2Session {
         note(.protocolViolation(code: code, detail: detail))
     }
 
-    /// The refusal of a CONNECT is complete: its other half is closed, too.
-    private func refusalSent(_ stream: Int32) {
-        guard role == .server, let record = unsafe record(stream), unsafe record.pointee.isConnect else { return }
-        reset(stream, HTTP2Code.noError)
+    /// An answer is complete. What the client still sends has no use: its half is closed, too (RFC 9113 §8.1). An accepted CONNECT is no
+    /// answer: its halves end by themselves.
+    private func answerSent(_ stream: Int32) {
+        guard role == .server, let record = unsafe record(stream) else { return }
+        let isTunnel = unsafe record.pointee.isConnect && record.pointee.isAccepted
+        if !isTunnel, unsafe nghttp2_session_get_stream_remote_close(session, stream) == 0 { reset(stream, HTTP2Code.noError) }
     }
 }

@@ -51,6 +51,17 @@ extension HTTP2Session {
         }
     }
 
+    /// The fields behind a body, which end the stream. False if the library has no memory: the session ends then.
+    func submitTrailers(_ stream: Int32, _ headers: HTTPHeaders) -> Bool {
+        let submitted = unsafe Self.withFields(headers) { fields in
+            unsafe nghttp2_submit_trailer(session, stream, fields.baseAddress, fields.count)
+        }
+        if submitted != 0 {
+            fail(.library(code: Int(submitted), detail: Self.libraryText(submitted)), code: HTTP2Code.internalError)
+        }
+        return submitted == 0
+    }
+
     /// The application has bytes again, or its end: `readData` is asked in the next `produce`. Harmless if the stream wasn't waiting.
     package func resume(_ stream: Int32) { unsafe nghttp2_session_resume_data(session, stream) }
 
@@ -73,6 +84,9 @@ extension HTTP2Session {
         guard let record = unsafe record(stream) else { return false }
         return unsafe !record.pointee.isReset
     }
+
+    /// We ended our half of the stream, or it is gone.
+    package func hasSentEnd(_ stream: Int32) -> Bool { unsafe nghttp2_session_get_stream_local_close(session, stream) != 0 }
 
     /// The pointer that comes with each event of the stream from now on.
     package func setContext(_ stream: Int32, _ context: UnsafeMutableRawPointer?) {

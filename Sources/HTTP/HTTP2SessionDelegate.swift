@@ -54,6 +54,8 @@ package enum HTTP2DataRead: Equatable, Sendable {
     case bytesAndEnd(Int)
     /// No more bytes: END_STREAM.
     case end
+    /// No more bytes, and these fields behind them.
+    case trailers(HTTPHeaders)
     /// Nothing now. The stream isn't asked again before `resume`.
     case nothing
     /// The application is lost: RST_STREAM with this code.

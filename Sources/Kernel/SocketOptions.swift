@@ -11,6 +11,13 @@ extension Descriptor {
         _ = try call { unsafe setsockopt(number, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) }
     }
 
+    /// Calls that would wait answer so instead.
+    package borrowing func setNonBlocking() throws(Errno) {
+        let number = number
+        let flags = try call { fcntl(number, F_GETFL) }
+        _ = try call { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
+    }
+
     /// Small writes are never delayed.
     package borrowing func setNoDelay() throws(Errno) { try set(CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
 

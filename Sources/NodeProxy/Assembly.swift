@@ -17,9 +17,9 @@ enum Assembly {
         defer { logWriter.stop() }
         let log = logWriter.makeLog(.daemon)
         log.info("warrend \(warrenVersion) on \(configuration.node): \(descriptors) descriptors")
-        let authority: Authority
-        switch Authority.load(configuration) {
-        case .success(let loaded): authority = loaded
+        let identity: HostIdentity
+        switch HostIdentity.load(configuration) {
+        case .success(let loaded): identity = loaded
         case .failure(let failure):
             log.error(failure.description)
             return ExitCode.configuration
@@ -48,8 +48,14 @@ enum Assembly {
                 })
         }
         let node = try Node(
-            configuration: configuration, authority: authority, log: log, logWriter: logWriter, loop: loop, inbox: inbox,
+            configuration: configuration, authority: identity.authority, log: log, logWriter: logWriter, loop: loop, inbox: inbox,
             workers: mailboxes)
+        if case .joined(let credential) = identity {
+            let dialler = try TLSDialler(loop: loop, silence: configuration.control.silence)
+            let control = ControlClient(host: node, dialler: dialler, credential: credential)
+            control.reporter.workloads = { [unowned node] in node.workloadReports }
+            node.use(control)
+        }
         let services = NodeServices(node: node)
         guard services.start() else { return ExitCode.unavailable }
         let code = try node.run(signals: signals)
@@ -66,6 +72,20 @@ enum Assembly {
             log.error(error == .wouldBlock ? other : "\(directory)/warrend.lock: \(error)")
             return nil
         }
+    }
+}
+
+/// What this host proves and issues certificates with: a CA of its own, or what it got when it joined a control plane.
+enum HostIdentity {
+    case alone(Authority)
+    case joined(NodeCredential)
+
+    var authority: Authority? { if case .alone(let authority) = self { authority } else { nil } }
+
+    static func load(_ configuration: DaemonConfiguration) -> Result<HostIdentity, AuthorityFailure> {
+        guard configuration.control.isUsed else { return Authority.load(configuration).map { .alone($0) } }
+        return NodeDirectory(path: configuration.control.directory).load().map { .joined($0) }
+            .mapError { AuthorityFailure($0.description) }
     }
 }
 

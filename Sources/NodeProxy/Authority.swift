@@ -6,7 +6,7 @@ internal import Kernel
 internal import TLS
 
 /// The CA on this host's disk, and what was issued by it. Blocking (files, signing): run as errands. Immutable.
-struct Authority: Sendable, Equatable {
+struct Authority: CredentialSource, Equatable {
     private let authority: CertificateAuthority
     private let settings: IdentitySettings
     private let runDirectory: String
@@ -61,7 +61,7 @@ struct Authority: Sendable, Equatable {
         do throws(CertificateFailure) {
             let lifetime = Int64(settings.lifetime.nanoseconds / 1_000_000_000)
             let credential = try authority.credential(for: identity, now: WallTime.now().seconds, lifetime: lifetime)
-            keep(credential)
+            shelf.keep(credential)
             return wrap(credential)
         } catch {
             return .failure(AuthorityFailure("no certificate for \(identity): \(error)"))
@@ -78,50 +78,29 @@ struct Authority: Sendable, Equatable {
 
     // MARK: - Kept keys
 
-    private var directory: String? {
-        switch settings.persist {
-        case .run: "\(runDirectory)/identity"
-        case .disk: settings.directory
-        case .never: nil
-        }
-    }
-
-    /// One file per identity. SPIFFE's character set makes its parts safe as a name, and has no comma, so that `a_b/c` isn't `a/b_c`.
-    private func path(_ identity: SPIFFEID) -> String? {
-        directory.map { "\($0)/\(identity.trustDomain),\(identity.namespace),\(identity.serviceAccount).pem" }
-    }
+    private var shelf: CredentialShelf { CredentialShelf(settings, runDirectory: runDirectory) }
 
     /// Good means: of this authority's roots, for this identity, and less than half used up.
     private func kept(_ identity: SPIFFEID) -> Credential? {
-        guard let path = path(identity), let status = try? File.status(path, followLink: false), status.kind == .file,
-            status.mode & 0o077 == 0, status.owner == Limits.userID, let pem = try? File.read(path, limit: Self.limit)
-        else { return nil }
-        guard let key = try? PrivateKey(pem: pem), let chain = try? Certificate.chain(pem: pem),
-            let credential = try? Credential(key: key, chain: chain, roots: authority.roots), credential.identity == identity,
-            credential.leaf.isSigned(by: authority.certificate)
+        guard let credential = shelf.kept(identity, roots: authority.roots), credential.leaf.isSigned(by: authority.certificate)
         else { return nil }
         let now = WallTime.now().seconds
         return credential.notBefore <= now && now < Self.renewal(of: credential) ? credential : nil
     }
 
-    private func keep(_ credential: Credential) {
-        guard let directory, let path = path(credential.identity) else { return }
-        let pem = credential.key.pem + credential.leaf.pem + credential.intermediates.pem
-        // A key that can't be kept is made anew after a restart: slower, not wrong.
-        try? File.makeDirectory(directory, mode: 0o700)
-        try? File.replace(path, with: pem, mode: 0o600)
-    }
-
     /// The workload left for good: its key goes too.
-    func forget(_ identity: SPIFFEID) {
-        if let path = path(identity) { try? File.remove(path) }
-    }
+    func forget(_ identity: SPIFFEID) { shelf.forget(identity) }
 
     /// Half of the lifetime, by wall time; the time before issue that tolerates slow clocks doesn't count.
     static func renewal(of credential: Credential) -> Int64 {
         let issued = credential.notBefore + CertificateAuthority.backdating
         return issued + max(1, (credential.notAfter - issued) / 2)
     }
+}
+
+/// What gives a workload its certificate, in an errand.
+protocol CredentialSource: Sendable {
+    func credential(for identity: SPIFFEID, renew: Bool) -> Result<WorkloadCredential, AuthorityFailure>
 }
 
 struct AuthorityFailure: Error, Sendable, CustomStringConvertible {

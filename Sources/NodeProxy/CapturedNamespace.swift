@@ -14,7 +14,7 @@ enum CapturedNamespace {
     /// Namespace, certificate and listeners. Nothing is redirected yet.
     /// - Parameter taken: the namespaces of other workloads, which may have further names.
     static func prepare(
-        _ plan: EnrolmentPlan, taken: [NamespaceIdentity: String], authority: Authority?
+        _ plan: EnrolmentPlan, taken: [NamespaceIdentity: String], authority: (any CredentialSource)?
     ) -> Result<PreparedWorkload, CaptureRefusal> {
         do throws(CaptureRefusal) {
             let namespace = try open(plan, taken: taken)
@@ -28,7 +28,7 @@ enum CapturedNamespace {
 
     /// The workload's resource changed while it is captured: another identity, other addresses, other rules. It stays captured throughout.
     static func replace(
-        _ plan: EnrolmentPlan, at place: WorkloadPlace, authority: Authority?, stateDirectory: String
+        _ plan: EnrolmentPlan, at place: WorkloadPlace, authority: (any CredentialSource)?, stateDirectory: String
     ) -> Result<PreparedWorkload, CaptureRefusal> {
         do throws(CaptureRefusal) {
             let namespace = try open(plan, taken: [:])
@@ -45,7 +45,9 @@ enum CapturedNamespace {
         }
     }
 
-    private static func credential(_ plan: EnrolmentPlan, _ authority: Authority?) throws(CaptureRefusal) -> WorkloadCredential {
+    private static func credential(_ plan: EnrolmentPlan, _ authority: (any CredentialSource)?) throws(CaptureRefusal)
+        -> WorkloadCredential
+    {
         guard let authority else { throw CaptureRefusal("there is no CA") }
         switch authority.credential(for: plan.identity, renew: false) {
         case .success(let issued): return issued

@@ -30,7 +30,7 @@ extension Enrolment {
     /// looked at again with the next mesh. False if so.
     func releaseLeftovers() -> Bool {
         let names = Set(wanted.values.map(\.namespaceName))
-        guard !names.isEmpty || node.configuration.mesh.allowEmpty else { return false }
+        guard !names.isEmpty || node.isMeshAuthoritative else { return false }
         let directory = node.captureDirectory
         node.errand {
             Capture(stateDirectory: directory).cleanup(exceptNamed: names)
@@ -74,16 +74,11 @@ extension Enrolment {
 
     /// Renews what is due. Called now and then; wall time decides (I11).
     func renewDue() {
-        guard let authority = node.authority else { return }
         let now = WallTime.now().seconds
         for enrollee in enrollees.values where enrollee.isInPlace && enrollee.isDue(now) {
             let plan = enrollee.plan
             enrollee.isRenewing = true
-            node.errand {
-                authority.credential(for: plan.identity, renew: true)
-            } then: { node, result in
-                node.enrolment.renewed(plan, result)
-            }
+            node.renewCredential(plan.identity) { [unowned self] in renewed(plan, $0) }
         }
     }
 
@@ -97,13 +92,13 @@ extension Enrolment {
         guard let enrollee = enrollees[plan.uid], enrollee.plan.identity == plan.identity, enrollee.isInPlace else { return }
         enrollee.isRenewing = false
         // After a failure half a minute's rest; the old certificate serves while it is valid.
-        enrollee.nextRenewal = WallTime.now().seconds + 30
+        enrollee.nextRenewal = WallTime.now().seconds + node.renewalPause
         switch result {
         case .success(let credential):
             node.registry.add(to: .certificateRenewals, ["ok"])
             enrollee.credential = credential
             enrollee.renewalFailure = nil
-            enrollee.nextRenewal = Authority.renewal(of: credential.credential)
+            enrollee.nextRenewal = node.renewal(of: credential.credential)
             node.tell(.renew(uid: plan.uid, credential))
             node.log.scoped(.identity).info("renewed the certificate of \(plan.identity)")
         case .failure(let failure):

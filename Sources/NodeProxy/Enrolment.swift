@@ -82,11 +82,13 @@ final class Enrolment {
     func replace(_ enrollee: Enrollee, _ plan: EnrolmentPlan) {
         guard !enrollee.isReplacing, let place = enrollee.workload?.place else { return }
         enrollee.isReplacing = true
-        let (authority, directory, number) = (node.authority, node.captureDirectory, enrollee.number)
-        node.errand {
-            CapturedNamespace.replace(plan, at: place, authority: authority, stateDirectory: directory)
-        } then: { node, result in
-            node.enrolment.replaced(plan, number, result)
+        let (node, directory, number) = (node, node.captureDirectory, enrollee.number)
+        node.credentialSource(for: plan.identity) { authority in
+            node.errand {
+                CapturedNamespace.replace(plan, at: place, authority: authority, stateDirectory: directory)
+            } then: { node, result in
+                node.enrolment.replaced(plan, number, result)
+            }
         }
     }
 
@@ -99,7 +101,7 @@ final class Enrolment {
             enrollee.plan = plan
             enrollee.workload = prepared.workload
             enrollee.credential = prepared.credential
-            enrollee.nextRenewal = Authority.renewal(of: prepared.credential.credential)
+            enrollee.nextRenewal = node.renewal(of: prepared.credential.credential)
             enrollee.lastRefusal = nil
             node.tell(.replace(prepared.workload, prepared.credential))
             node.probes.update()
@@ -127,7 +129,14 @@ final class Enrolment {
             }
             return
         }
-        let (authority, number) = (node.authority, enrollee.number)
+        let number = enrollee.number
+        node.credentialSource(for: plan.identity) { [unowned self] in prepare(plan, number, $0) }
+    }
+
+    /// With what gives it its certificate at hand.
+    private func prepare(_ plan: EnrolmentPlan, _ number: Int, _ authority: (any CredentialSource)?) {
+        // It may have left while a control plane was asked.
+        guard let enrollee = enrollee(plan, number), case .preparing = enrollee.phase else { return }
         var taken: [NamespaceIdentity: String] = [:]
         for other in enrollees.values where other !== enrollee {
             if let place = other.workload?.place { taken[place.namespace.identity] = other.plan.name }
@@ -151,7 +160,7 @@ final class Enrolment {
         case .success(let prepared):
             enrollee.workload = prepared.workload
             enrollee.credential = prepared.credential
-            enrollee.nextRenewal = Authority.renewal(of: prepared.credential.credential)
+            enrollee.nextRenewal = node.renewal(of: prepared.credential.credential)
             // Listeners and certificate first: only then may anything be redirected to them.
             node.tell(.enrol(prepared.workload, prepared.credential))
             install(enrollee)
@@ -302,10 +311,6 @@ final class Enrolment {
     func forgetKey(of enrollee: Enrollee) {
         let identity = enrollee.plan.identity
         let isShared = enrollees.values.contains { $0 !== enrollee && $0.plan.identity == identity }
-        guard !isShared, !enrollee.isInMesh, let authority = node.authority else { return }
-        node.errand {
-            authority.forget(identity)
-        } then: { _, _ in
-        }
+        if !isShared, !enrollee.isInMesh { node.forgetCredential(identity) }
     }
 }

@@ -15,22 +15,23 @@ extension Node {
         var status = StatusInfo(
             node: configuration.node, process: Limits.processID, started: started, uptime: uptime, pending: readiness.pending,
             loops: workers.count, trustDomain: configuration.mesh.trustDomain, meshPath: configuration.mesh.path,
-            meshRevision: mesh.snapshot?.revision ?? 0, meshLoaded: mesh.loaded, meshRefused: refusalText)
-        status.workloads = mesh.snapshot?.workloads.count ?? 0
-        status.services = mesh.snapshot?.services.count ?? 0
-        status.policies = mesh.snapshot?.policies.count ?? 0
+            meshRevision: snapshot?.revision ?? 0, meshLoaded: meshLoaded, meshRefused: refusalText)
+        status.workloads = snapshot?.workloads.count ?? 0
+        status.services = snapshot?.services.count ?? 0
+        status.policies = snapshot?.policies.count ?? 0
         status.captured = enrolment.enrollees.values.count { if case .captured = $0.phase { true } else { false } }
         status.droppedLogLines = logWriter.dropped
+        status.control = control?.info
         return status
     }
 
     private var refusalText: String? {
-        guard let refusal = mesh.refusal else { return nil }
+        guard let refusal = meshRefusal else { return nil }
         return ([refusal.reason] + refusal.findings.prefix(5).map(\.description)).joined(separator: "\n")
     }
 
     var workloadInfos: [WorkloadInfo] {
-        guard let snapshot = mesh.snapshot else { return [] }
+        guard let snapshot else { return [] }
         let local = Dictionary(snapshot.local.map { ($0.uid, $0) }, uniquingKeysWith: { first, _ in first })
         return snapshot.workloads.map { workload in
             var info = WorkloadInfo(workload)
@@ -43,11 +44,11 @@ extension Node {
     }
 
     var serviceInfos: [ServiceInfo] {
-        guard let snapshot = mesh.snapshot else { return [] }
+        guard let snapshot else { return [] }
         return snapshot.services.map { ServiceInfo($0, in: snapshot) }
     }
 
-    var policyInfos: [PolicyInfo] { mesh.snapshot?.policies.map { PolicyInfo($0.authorization) } ?? [] }
+    var policyInfos: [PolicyInfo] { snapshot?.policies.map { PolicyInfo($0.authorization) } ?? [] }
 
     var certificateInfos: [CertificateInfo] {
         var infos: [String: CertificateInfo] = [:]
@@ -66,11 +67,13 @@ extension Node {
     var checkFacts: [CheckFact] {
         var facts: [CheckFact] = []
         if let refusal = refusalText {
-            facts.append(
-                CheckFact(
-                    "mesh", .failed, refusal,
-                    remedy: "Mend the files; `warren validate -f \(configuration.mesh.path)` lists every finding."))
+            let remedy =
+                control == nil
+                ? "Mend the files; `warren validate -f \(configuration.mesh.path)` lists every finding."
+                : "Look at the control plane; if its state is right, `warren control accept-store` takes it."
+            facts.append(CheckFact("mesh", .failed, refusal, remedy: remedy))
         }
+        if let control { facts += control.checkFacts }
         for enrollee in enrolment.enrollees.values.sorted(by: { $0.plan.name < $1.plan.name }) {
             if case .refused(let reason) = enrollee.phase {
                 facts.append(
@@ -82,7 +85,9 @@ extension Node {
                 facts.append(
                     CheckFact(
                         "certificate of \(enrollee.plan.identity)", .failed, failure,
-                        remedy: "Look at the CA's files; renewal is tried twice a minute."))
+                        remedy: control == nil
+                            ? "Look at the CA's files; renewal is tried twice a minute."
+                            : "Look at the control plane; renewal is tried about once a minute."))
             }
         }
         return facts

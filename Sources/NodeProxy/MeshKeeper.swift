@@ -9,7 +9,7 @@ internal import Telemetry
 
 /// Keeps the mesh as the files say it: reads them when they were changed and then left alone for a moment (I18), checks, and hands on what is good. A
 /// set that is refused changes nothing. On the node's loop; reading is an errand.
-final class MeshKeeper: EventSource, TimerTarget {
+final class MeshKeeper: MeshSource, EventSource, TimerTarget {
     private unowned let node: Node
     private let files: MeshFiles
     private let options: MeshOptions
@@ -26,18 +26,14 @@ final class MeshKeeper: EventSource, TimerTarget {
     private(set) var loaded: WallTime?
     /// Why the newest set wasn't taken over; nil if it was.
     private(set) var refusal: MeshRefusal?
+    /// A wrong path and an empty mount look like a mesh of nothing (I18).
+    var isAuthoritative: Bool { node.configuration.mesh.allowEmpty }
 
     init(node: Node) {
         self.node = node
         let settings = node.configuration.mesh
         files = MeshFiles(path: settings.path)
-        var options = MeshOptions()
-        options.clusterName = settings.clusterName
-        options.clusterDomain = settings.clusterDomain
-        options.trustDomain = settings.trustDomain
-        options.rootNamespace = settings.rootNamespace
-        options.network = settings.network
-        self.options = options
+        options = MeshOptions(settings)
     }
 
     func start() throws(Errno) {
@@ -89,7 +85,7 @@ final class MeshKeeper: EventSource, TimerTarget {
         node.errand {
             files.load(options: options, after: state, revision: revision, allowEmpty: allowEmpty)
         } then: { node, result in
-            node.mesh.finished(result)
+            node.files?.finished(result)
         }
     }
 
@@ -108,7 +104,7 @@ final class MeshKeeper: EventSource, TimerTarget {
             log.info(
                 "mesh revision \(mesh.snapshot.revision): \(mesh.state.workloads.count) workloads, \(mesh.state.services.count) services, "
                     + "\(mesh.state.authorizations.count) policies")
-            node.meshLoaded(mesh)
+            node.meshArrived(mesh.snapshot)
         case .failure(let refusal):
             node.registry.add(to: .meshReloads, ["refused"])
             self.refusal = refusal

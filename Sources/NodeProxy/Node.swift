@@ -26,8 +26,13 @@ final class Node {
     private(set) lazy var enrolment = Enrolment(node: self)
     private(set) lazy var hostGuard = HostGuard(node: self)
     private(set) lazy var probes = ProbeGate(node: self)
-    private(set) lazy var mesh = MeshKeeper(node: self)
+    /// The mesh from files on this host; nil with a control plane.
+    private(set) lazy var files = control == nil ? MeshKeeper(node: self) : nil
+    /// Nil: mesh and certificates are made on this host.
+    private(set) var control: ControlClient?
+    private lazy var controlWork = ControlWork(node: self)
     private(set) lazy var census = Census(node: self)
+    /// The CA on this host; nil with a control plane.
     private(set) var authority: Authority?
     private(set) var readiness = ReadinessState(pending: [Pending.mesh, Pending.workloads])
     private(set) var isLeaving = false
@@ -44,7 +49,7 @@ final class Node {
     }
 
     init(
-        configuration: DaemonConfiguration, authority: Authority, log: Log, logWriter: LogWriter, loop: Loop,
+        configuration: DaemonConfiguration, authority: Authority?, log: Log, logWriter: LogWriter, loop: Loop,
         inbox: Mailbox<NodeMessage>, workers: [Mailbox<WorkerMessage>]
     ) throws(Errno) {
         self.configuration = configuration
@@ -62,6 +67,9 @@ final class Node {
 
     var captureDirectory: String { "\(configuration.runDirectory)/capture" }
     var uptime: Interval { Instant.now().since(began) }
+
+    /// The mesh and certificates come from there. Before `run`.
+    func use(_ control: ControlClient) { self.control = control }
 
     // MARK: - Messages
 
@@ -96,16 +104,25 @@ final class Node {
         }
     }
 
+    /// The same for those who live on this loop: what follows isn't sent anywhere.
+    func work<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void) {
+        controlWork.run(work, then: then)
+    }
+
+    func finished(_ number: UInt64, _ result: any Sendable) { controlWork.finished(number, result) }
+
     // MARK: - Life
 
     /// Begins everything and serves until told to end. Returns the program's exit code.
     func run(signals: consuming SignalDescriptor) throws(Errno) -> CInt {
         let signals = try SignalSource(signals, node: self)
         let namespaces = try NamespaceWatch(node: self)
-        try mesh.start()
+        try mesh?.start()
+        control?.start()
         every(.seconds(1)) { node in
             if node.enrolment.isDraining { node.tell(.census) }
             node.enrolment.renewDue()
+            node.control?.identity.renewIfDue()
         }
         every(configuration.capture.checkInterval) { $0.enrolment.verify() }
         // So that series expire though nobody scrapes, and refused workloads are tried again.
@@ -135,7 +152,12 @@ final class Node {
 
     func reload() {
         log.info("reading the mesh and the CA again")
-        mesh.changed()
+        mesh?.changed()
+        if let control {
+            control.identity.reload()
+            control.keeper.tryNow()
+            return
+        }
         let configuration = configuration
         errand {
             Authority.load(configuration)
@@ -171,8 +193,16 @@ final class Node {
 
     // MARK: - Mesh
 
-    func meshLoaded(_ mesh: LoadedMesh) {
-        tell(.snapshot(mesh.snapshot))
+    private var mesh: (any MeshSource)? { control?.mesh ?? files }
+
+    /// The mesh in use.
+    var snapshot: MeshSnapshot? { mesh?.snapshot }
+    var meshLoaded: WallTime? { mesh?.loaded }
+    var meshRefusal: MeshRefusal? { mesh?.refusal }
+    var isMeshAuthoritative: Bool { mesh?.isAuthoritative ?? false }
+
+    func meshArrived(_ snapshot: MeshSnapshot) {
+        tell(.snapshot(snapshot))
         reconcile()
         if !hasReleasedLeftovers { hasReleasedLeftovers = enrolment.releaseLeftovers() }
         readiness.done(Pending.mesh)
@@ -180,13 +210,15 @@ final class Node {
     }
 
     func reconcile() {
-        if let snapshot = mesh.snapshot, !isLeaving { enrolment.reconcile(snapshot) }
+        if let snapshot, !isLeaving { enrolment.reconcile(snapshot) }
+        control?.reporter.changed()
     }
 
     /// Ready means: whatever this host has to capture is captured, or refused with a reason.
     func workloadsSettled() {
         probes.update()
-        guard mesh.snapshot != nil else { return }
+        control?.reporter.changed()
+        guard snapshot != nil else { return }
         let isPreparing = enrolment.enrollees.values.contains { if case .preparing = $0.phase { true } else { false } }
         if !isPreparing, !readiness.isReady {
             readiness.done(Pending.workloads)
@@ -212,7 +244,7 @@ final class Node {
             guard let credential = enrollee.credential?.credential else { continue }
             registry.set(.certificateExpiry, [credential.identity.description], to: Double(credential.notAfter))
         }
-        guard let snapshot = mesh.snapshot, let loaded = mesh.loaded else { return }
+        guard let snapshot, let loaded = meshLoaded else { return }
         registry.set(.meshLoaded, to: Double(loaded.seconds))
         registry.set(.meshObjects, ["workload"], to: Double(snapshot.workloads.count))
         registry.set(.meshObjects, ["service"], to: Double(snapshot.services.count))

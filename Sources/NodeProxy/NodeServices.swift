@@ -84,7 +84,8 @@ final class NodeServices {
     }
 }
 
-/// The admin API: what `warren` asks. Reading changes nothing; the one thing that can be set is the log's level.
+/// The admin API: what `warren` asks. Reading changes nothing. What can be set is the log's level; with a control plane, workloads of this host can be
+/// registered there, and another store of it be accepted.
 final class AdminRoutes {
     private let node: Node
 
@@ -92,6 +93,7 @@ final class AdminRoutes {
 
     func answer(_ request: HTTP1Request, _ answer: @escaping HTTP1Answer) {
         if request.path == "/logging" { return answer(logging(request)) }
+        if isChange(request) { return change(request, answer) }
         guard request.method == "GET" || request.method == "HEAD" else {
             return answer(json(405, AdminDocument.failure("\(request.path) takes GET only")))
         }
@@ -117,6 +119,25 @@ final class AdminRoutes {
                     404, AdminDocument.failure("there is no \(request.path)", remedy: "See docs/operations.md for the admin API.")
                 ))
         }
+    }
+
+    private func isChange(_ request: HTTP1Request) -> Bool {
+        request.path == "/control/accept-store"
+            || request.path == "/workloads" && request.method != "GET" && request.method != "HEAD"
+    }
+
+    /// What is asked of the control plane through this host.
+    private func change(_ request: HTTP1Request, _ answer: @escaping HTTP1Answer) {
+        guard let control = node.control else {
+            let remedy = "Change the files of mesh.path, or join a control plane with `warren join`."
+            return answer(json(409, AdminDocument.failure("this host has no control plane", remedy: remedy)))
+        }
+        if request.path == "/workloads" {
+            let registrar = ControlRegistrar(client: control, node: node.configuration.node)
+            return registrar.answer(request) { answer(self.json($0, $1)) }
+        }
+        guard request.method == "POST" else { return answer(json(405, AdminDocument.failure("\(request.path) takes POST only"))) }
+        control.acceptStore { answer(self.json(.object([("accepted", .bool(true))]))) }
     }
 
     private func status(_ answer: @escaping HTTP1Answer) {

@@ -14,7 +14,11 @@ enum PeerVerification {
             let session = unsafe TLSSession.owner(of: OpaquePointer(ssl))
         else { return 0 }
         do throws(TLSFailure) {
-            session.peer = try unsafe judge(store, session)
+            switch session.context.rules {
+            case .tunnel: session.peer = try unsafe judge(store, session)
+            case .service: session.peerCertificates = try unsafe judgeClient(store, session)
+            case .caller(let check, _): session.peerCertificates = try unsafe judgeService(store, session, check)
+            }
             return 1
         } catch {
             session.verdict = error
@@ -37,7 +41,7 @@ enum PeerVerification {
         return try unsafe peer(identity, chain: X509_STORE_CTX_get0_chain(store))
     }
 
-    private static func chainFailure(_ store: OpaquePointer, _ leaf: OpaquePointer, now: Int64) -> TLSFailure {
+    static func chainFailure(_ store: OpaquePointer, _ leaf: OpaquePointer, now: Int64) -> TLSFailure {
         let code = unsafe X509_STORE_CTX_get_error(store)
         let culprit = unsafe X509_STORE_CTX_get_error_depth(store) > 0 ? X509_STORE_CTX_get_current_cert(store) : nil
         let name = unsafe PeerNames.name(of: leaf)
@@ -60,7 +64,7 @@ enum PeerVerification {
     }
 
     /// SPIFFE X509-SVID §5.2 and the two usages: no authority, signatures allowed, and this end of a connection.
-    private static func checkUse(of leaf: OpaquePointer, by purpose: CertificateProfile.Purpose) throws(TLSFailure) {
+    static func checkUse(of leaf: OpaquePointer, by purpose: CertificateProfile.Purpose) throws(TLSFailure) {
         if unsafe X509_get_extension_flags(leaf) & UInt32(EXFLAG_CA) != 0 {
             throw .certificateIsAuthority(name: unsafe PeerNames.name(of: leaf))
         }
@@ -77,7 +81,7 @@ enum PeerVerification {
     }
 
     /// Exactly one URI name, and that a SPIFFE ID of the exact form.
-    private static func identity(of leaf: OpaquePointer) throws(TLSFailure) -> SPIFFEID {
+    static func identity(of leaf: OpaquePointer) throws(TLSFailure) -> SPIFFEID {
         guard case .found(let names) = unsafe URINames(leaf) else { throw .malformedIdentity(name: "unreadable subjectAltName") }
         guard let name = names.first else { throw .noIdentity(subject: unsafe PeerNames.subject(of: leaf)) }
         guard names.count == 1 else {

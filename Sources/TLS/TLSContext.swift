@@ -17,10 +17,10 @@ internal import COpenSSL
 
     /// Fixed at creation.
     package let role: Role
-    /// What its sessions show, and whom they trust.
-    package let credential: Credential
-    /// Whose identities are accepted from peers.
-    package let trustDomains: Set<String>
+    /// What the ends of a tunnel show, and whom they trust; nil for sessions of another kind.
+    package let credential: Credential?
+    /// How peers are judged and what is spoken.
+    let rules: TLSRules
     nonisolated(unsafe) let handle: OpaquePointer
 
     /// A chain of four with RSA-4096 has 8 KiB.
@@ -29,21 +29,34 @@ internal import COpenSSL
     private static let maximumDepth: Int32 = 4
 
     /// `trustDomains` is the credential's own by default. Throws when OpenSSL doesn't want to send the credential: a weak key, for instance.
-    package init(role: Role, credential: Credential, trustDomains: Set<String>? = nil) throws(CertificateFailure) {
+    package convenience init(role: Role, credential: Credential, trustDomains: Set<String>? = nil) throws(CertificateFailure) {
+        try self.init(
+            role: role, shown: ShownCertificates(credential), roots: credential.roots,
+            rules: .tunnel(trustDomains: trustDomains ?? [credential.identity.trustDomain]), credential: credential)
+    }
+
+    init(
+        role: Role, shown: ShownCertificates?, roots: [Certificate], rules: TLSRules, credential: Credential? = nil
+    ) throws(CertificateFailure) {
         self.role = role
         self.credential = credential
-        self.trustDomains = trustDomains ?? [credential.identity.trustDomain]
+        self.rules = rules
         OpenSSLErrors.clear()
         defer { OpenSSLErrors.clear() }
         unsafe handle = unwrap(
             SSL_CTX_new(role == .client ? TLS_client_method() : TLS_server_method()), "no memory for a context")
         setProtocol()
         setResumption()
-        setVerification()
-        try setCredential()
+        setVerification(roots)
+        if let shown { try show(shown) }
     }
 
     deinit { unsafe SSL_CTX_free(handle) }
+
+    /// Whose identities are accepted from the other end of a tunnel.
+    package var trustDomains: Set<String> {
+        if case .tunnel(let trustDomains) = rules { trustDomains } else { [] }
+    }
 
     private func setProtocol() {
         unsafe copenssl_ctx_set_tls13_only(handle)
@@ -66,10 +79,17 @@ internal import COpenSSL
     private func setApplicationProtocol() {
         switch role {
         case .client:
-            let offered: [UInt8] = [2] + Array("h2".utf8)
+            let offered = rules.offers.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
             // This one answers 0 when all is well.
             precondition(
                 unsafe SSL_CTX_set_alpn_protos(handle, offered, UInt32(offered.count)) == 0, "OpenSSL: no memory for ALPN")
+        case .server where rules.isService:
+            unsafe SSL_CTX_set_alpn_select_cb(
+                handle,
+                { _, chosen, length, offered, count, _ in
+                    unsafe ApplicationProtocol.selectEither(
+                        chosen, length, UnsafeBufferPointer(start: offered, count: Int(count)))
+                }, nil)
         case .server:
             unsafe SSL_CTX_set_alpn_select_cb(
                 handle,
@@ -85,8 +105,10 @@ internal import COpenSSL
         unsafe require(SSL_CTX_set_num_tickets(handle, 0), "tickets can't be switched off")
     }
 
-    private func setVerification() {
-        unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+    private func setVerification(_ roots: [Certificate]) {
+        // Whoever calls a service may show a certificate; one that is shown must be good.
+        let needsCertificate = rules.isService ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+        unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER | needsCertificate, nil)
         unsafe SSL_CTX_set_cert_verify_callback(handle, { store, _ in unsafe PeerVerification.run(store) }, nil)
         unsafe SSL_CTX_set_info_callback(handle) { ssl, event, _ in unsafe TLSSession.noteProgress(of: ssl, event) }
         unsafe SSL_CTX_set_verify_depth(handle, Self.maximumDepth)
@@ -94,14 +116,14 @@ internal import COpenSSL
         let store = unsafe SSL_CTX_get_cert_store(handle)
         // Whatever the operator gives as a root is one, also where another authority signed it.
         _ = unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
-        for root in credential.roots { unsafe require(X509_STORE_add_cert(store, root.handle), "no memory for a root") }
+        for root in roots { unsafe require(X509_STORE_add_cert(store, root.handle), "no memory for a root") }
     }
 
-    private func setCredential() throws(CertificateFailure) {
-        guard unsafe SSL_CTX_use_certificate(handle, credential.leaf.handle) == 1,
-            unsafe SSL_CTX_use_PrivateKey(handle, credential.key.handle) == 1
+    private func show(_ shown: ShownCertificates) throws(CertificateFailure) {
+        guard unsafe SSL_CTX_use_certificate(handle, shown.leaf.handle) == 1,
+            unsafe SSL_CTX_use_PrivateKey(handle, shown.key.handle) == 1
         else { throw .refused(OpenSSLErrors.take()) }
-        for certificate in credential.intermediates {
+        for certificate in shown.intermediates {
             guard unsafe copenssl_ctx_add_chain_certificate(handle, certificate.handle) == 1 else {
                 throw .refused(OpenSSLErrors.take())
             }
@@ -112,22 +134,41 @@ internal import COpenSSL
 /// ALPN on the server's side (RFC 7301): `h2` or an alert. A client that offers nothing isn't asked, as ztunnel does it.
 enum ApplicationProtocol {
     static let name: StaticString = "h2"
+    static let older: StaticString = "http/1.1"
 
     /// `offered` is a list of names, each behind its length; OpenSSL has checked its form.
     static func select(
         _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ length: UnsafeMutablePointer<UInt8>?,
         _ offered: UnsafeBufferPointer<UInt8>
     ) -> Int32 {
+        unsafe select(name, chosen, length, offered) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+
+    /// For a service: `h2` before `http/1.1`, or an alert. A client that offers nothing speaks HTTP/1.1.
+    static func selectEither(
+        _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ length: UnsafeMutablePointer<UInt8>?,
+        _ offered: UnsafeBufferPointer<UInt8>
+    ) -> Int32 {
+        let isFound = unsafe select(name, chosen, length, offered) || select(older, chosen, length, offered)
+        return isFound ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+
+    private static func select(
+        _ name: StaticString, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ length: UnsafeMutablePointer<UInt8>?,
+        _ offered: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
         var rest = unsafe offered[...]
         while let count = unsafe rest.popFirst() {
             guard unsafe rest.count >= Int(count) else { break }
-            if unsafe rest.prefix(Int(count)).elementsEqual("h2".utf8) {
+            if unsafe rest.prefix(Int(count)).elementsEqual(
+                UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            {
                 unsafe chosen?.pointee = name.utf8Start
                 unsafe length?.pointee = UInt8(name.utf8CodeUnitCount)
-                return SSL_TLSEXT_ERR_OK
+                return true
             }
             unsafe rest = rest.dropFirst(Int(count))
         }
-        return SSL_TLSEXT_ERR_ALERT_FATAL
+        return false
     }
 }

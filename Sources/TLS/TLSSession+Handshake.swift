@@ -6,9 +6,20 @@ internal import COpenSSL
 extension TLSSession {
     /// Goes on with the handshake as far as the input allows. Once complete it stays so.
     package func handshake() -> HandshakeProgress {
+        switch advance() {
+        case .wantsBytes: .wantsBytes
+        case .complete: .complete(peer: unwrap(peer, "a session without its peer"))
+        case .failed(let failure): .failed(failure)
+        }
+    }
+
+    /// The same for a service and its callers.
+    package func serviceHandshake() -> ServiceHandshake { advance() }
+
+    private func advance() -> ServiceHandshake {
         switch phase {
         case .failed(let failure): return .failed(failure)
-        case .open: return .complete(peer: unwrap(peer, "a session without its peer"))
+        case .open: return .complete
         case .handshaking: break
         }
         let pending = output.pendingCount
@@ -35,27 +46,43 @@ extension TLSSession {
         unsafe alert.withUnsafeBytes { unsafe output.append($0) }
     }
 
-    private func completed() -> HandshakeProgress {
-        guard let peer else { return .failed(fail(.noCertificate)) }
+    private func completed() -> ServiceHandshake {
+        switch context.rules {
+        case .tunnel where peer == nil, .caller where peerCertificates.isEmpty: return .failed(fail(.noCertificate))
+        case .tunnel, .caller, .service: break
+        }
         guard context.role == .server || hasApplicationProtocol else {
             unsafe SSL_shutdown(ssl)
             return .failed(fail(.noApplicationProtocol))
         }
         phase = .open
-        return .complete(peer: peer)
+        return .complete
     }
 
-    /// A client offered `h2` alone; a server that is silent about it isn't one that we know.
+    /// A server that is silent about what we offered isn't one that we know, but for HTTP/1.1, which is older than the question.
     private var hasApplicationProtocol: Bool {
+        let offers = context.rules.offers
+        return applicationProtocol.map { offers.contains($0) } ?? offers.contains("http/1.1")
+    }
+
+    /// What both ends agreed to speak: `h2`, `http/1.1`, or nil if nobody asked. After the handshake.
+    package var applicationProtocol: String? {
         var name: UnsafePointer<UInt8>?
         var count: UInt32 = 0
         unsafe SSL_get0_alpn_selected(ssl, &name, &count)
-        return unsafe UnsafeBufferPointer(start: name, count: Int(count)).elementsEqual("h2".utf8)
+        guard count > 0 else { return nil }
+        return unsafe String(decoding: UnsafeBufferPointer(start: name, count: Int(count)), as: UTF8.self)
+    }
+
+    /// The certificates that the peer of a service's session, or the service, proved to hold the key of, leaf first, its root last; empty if a client
+    /// showed none. After the handshake.
+    package var provenCertificates: [Certificate] {
+        if case .open = phase { peerCertificates } else { [] }
     }
 
     /// The last part of the verification: of our trust domains, and on the client whom we called.
     func checkIdentity(_ identity: SPIFFEID) throws(TLSFailure) {
-        guard context.trustDomains.contains(identity.trustDomain) else {
+        guard case .tunnel(let trustDomains) = context.rules, trustDomains.contains(identity.trustDomain) else {
             throw .foreignTrustDomain(identity, accepted: context.trustDomains.sorted().joined(separator: ", "))
         }
         guard context.role == .server || expected.contains(identity) else {

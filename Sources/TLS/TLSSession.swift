@@ -12,6 +12,15 @@ package enum HandshakeProgress: Sendable {
     case failed(TLSFailure)
 }
 
+/// How far the handshake of a service or of its caller is.
+package enum ServiceHandshake: Sendable {
+    /// Send what is pending, feed what arrives, call again.
+    case wantsBytes
+    case complete
+    /// Send what is pending, which may be an alert, and hang up.
+    case failed(TLSFailure)
+}
+
 /// What `read` did.
 package enum TLSTransfer: Sendable {
     /// So many bytes were decrypted. Call again until it says something else.
@@ -63,8 +72,10 @@ package enum TLSTransfer: Sendable {
     let now: Int64?
     let ssl: OpaquePointer
     var phase = Phase.handshaking
-    /// From the verification callback: one of the two.
+    /// From the verification callback: of a tunnel's end, or of another peer, leaf first.
     var peer: PeerCertificate?
+    var peerCertificates: [Certificate] = []
+    /// Or why there is none.
     var verdict: TLSFailure?
     /// What was lent and isn't consumed.
     var input = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
@@ -88,6 +99,16 @@ package enum TLSTransfer: Sendable {
         precondition(context.role == .client, "a server's context can't connect")
         self.init(context, expected: identities, now: now, memory: memory)
         if identities.isEmpty { phase = .failed(.noExpectedIdentity) }
+    }
+
+    /// The end of whoever calls a service: the context says whom it expects.
+    package convenience init(calling context: TLSContext, now: Int64? = nil) {
+        precondition(context.role == .client, "a server's context can't connect")
+        self.init(context, expected: [], now: now, memory: nil)
+        // SNI is for names alone (RFC 6066 §3).
+        if case .caller(.host(let name), _) = context.rules, IPAddress(name) == nil {
+            unsafe require(copenssl_ssl_set_host_name(ssl, name), "no memory for a name")
+        }
     }
 
     private init(_ context: TLSContext, expected: Set<SPIFFEID>, now: Int64?, memory: OutputMemory?) {

@@ -2,28 +2,30 @@
 
 /// Writes OpenMetrics 1.0 text: families with their metadata, samples, and the end mark without which a reader takes it for cut
 /// off.
-struct ExpositionWriter {
+package struct ExpositionWriter {
     private var bytes: [UInt8] = []
 
-    mutating func begin(_ name: String, _ kind: MetricKind, help: String, unit: String?) {
+    package init() {}
+
+    package mutating func begin(_ name: String, _ kind: MetricKind, help: String, unit: String?) {
         bytes += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n".utf8
         if let unit { bytes += "# UNIT \(name) \(unit)\n".utf8 }
     }
 
-    mutating func sample(_ name: String, _ labels: String, _ value: String) {
+    package mutating func sample(_ name: String, _ labels: String, _ value: String) {
         bytes += name.utf8
         if !labels.isEmpty { bytes += "{\(labels)}".utf8 }
         bytes += " \(value)\n".utf8
     }
 
-    consuming func finish() -> [UInt8] {
+    package consuming func finish() -> [UInt8] {
         bytes += "# EOF\n".utf8
         return bytes
     }
 
     /// `name="value",…` with backslash, quote and end of line escaped, as OpenMetrics asks. Other controls become spaces: no
     /// reader needs them and a terminal would act upon them.
-    static func labels(_ pairs: some Sequence<(String, String)>) -> String {
+    package static func labels(_ pairs: some Sequence<(String, String)>) -> String {
         var text = ""
         for (name, value) in pairs {
             text += text.isEmpty ? "" : ","
@@ -48,7 +50,7 @@ struct ExpositionWriter {
     }
 
     /// Whole numbers without a fraction, others as Swift writes them, which OpenMetrics reads.
-    static func number(_ value: Double) -> String {
+    package static func number(_ value: Double) -> String {
         if let whole = Int64(exactly: value) { return String(whole) }
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a family of series counts, as OpenMetrics types it.
-enum MetricKind: String, Sendable {
+package enum MetricKind: String, Sendable {
     case counter
     case gauge
     case histogram

@@ -32,6 +32,8 @@ import Testing
     /// The lengths of what came in one piece, over all streams: which stream and how much.
     var pieces: [(stream: Int32, count: Int)] = []
     var outbox: [Int32: Outgoing] = [:]
+    /// Fields that end a stream once its bytes are gone.
+    var trailers: [Int32: HTTPHeaders] = [:]
     /// How large the buffers were that `readData` was offered.
     var offers: [Int] = []
     /// The context of the last event, as a number: 0 for nil.
@@ -113,9 +115,10 @@ import Testing
         -> HTTP2DataRead
     {
         offers.append(buffer.count)
-        guard let outgoing = outbox[stream] else { return .nothing }
+        guard let outgoing = outbox[stream] else { return trailers[stream].map { .trailers($0) } ?? .nothing }
         if let code = outgoing.reset { return .reset(code) }
         let left = outgoing.bytes.count - outgoing.position
+        if left == 0, let fields = trailers[stream] { return .trailers(fields) }
         if left == 0 { return outgoing.isEnded ? .end : .nothing }
         let count = min(buffer.count, left)
         unsafe outgoing.bytes.withUnsafeBytes { bytes in

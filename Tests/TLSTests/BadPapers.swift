@@ -28,6 +28,8 @@ enum BadPapers: String, CaseIterable, CustomTestStringConvertible {
     case twoIdentities = "two SPIFFE URI SANs"
     case identityAndAddress = "a SPIFFE URI and another URI"
     case sameTwice = "the same URI twice"
+    /// I19: though it be good for both ends.
+    case host = "a host's"
 
     var testDescription: String { rawValue }
 
@@ -40,7 +42,8 @@ enum BadPapers: String, CaseIterable, CustomTestStringConvertible {
         case .certifies, .encipherOnly: ("wrong_key_usage", .unsupportedCertificate)
         case .foreignAuthority, .selfSigned, .withoutIntermediate: ("unknown_authority", .unknownCA)
         case .noName, .dnsName: ("no_identity", .badCertificate)
-        case .webAddress, .oddPath, .trailingSlash, .upperCase, .nulInside, .percent, .overlong, .similarTrustDomain:
+        case .webAddress, .oddPath, .trailingSlash, .upperCase, .nulInside, .percent, .overlong, .similarTrustDomain,
+            .host:
             ("malformed_identity", .badCertificate)
         case .otherTrustDomain: ("foreign_trust_domain", .badCertificate)
         case .twoIdentities, .identityAndAddress, .sameTwice: ("several_identities", .badCertificate)
@@ -56,7 +59,7 @@ enum BadPapers: String, CaseIterable, CustomTestStringConvertible {
             return Papers(key: papers.key, chain: try Certificate.chain(pem: papers.chain)[0].pem)
         case .expired, .notYetValid, .authority, .authorityThatSigns, .certifies, .encipherOnly, .noName, .dnsName, .webAddress,
             .oddPath, .trailingSlash, .upperCase, .nulInside, .percent, .overlong, .otherTrustDomain, .similarTrustDomain,
-            .twoIdentities, .identityAndAddress, .sameTwice:
+            .twoIdentities, .identityAndAddress, .sameTwice, .host:
             return try authority.papers { change(&$0) }
         }
     }
@@ -72,7 +75,7 @@ enum BadPapers: String, CaseIterable, CustomTestStringConvertible {
         case .certifies: profile.keyUsage = [.digitalSignature, .keyCertSign]
         case .encipherOnly: profile.keyUsage = [.keyEncipherment]
         case .noName, .dnsName, .webAddress, .oddPath, .trailingSlash, .upperCase, .nulInside, .percent, .overlong,
-            .otherTrustDomain, .similarTrustDomain, .twoIdentities, .identityAndAddress, .sameTwice:
+            .otherTrustDomain, .similarTrustDomain, .twoIdentities, .identityAndAddress, .sameTwice, .host:
             profile.commonName = "cluster.local/ns/shop/sa/web"
             profile.alternativeNames = names
         case .foreignAuthority, .selfSigned, .withoutIntermediate: break
@@ -94,6 +97,7 @@ enum BadPapers: String, CaseIterable, CustomTestStringConvertible {
         case .twoIdentities: [uri("spiffe://cluster.local/ns/shop/sa/web"), uri("spiffe://cluster.local/ns/shop/sa/admin")]
         case .identityAndAddress: [uri("spiffe://cluster.local/ns/shop/sa/web"), uri("https://cluster.local/")]
         case .sameTwice: [uri("spiffe://cluster.local/ns/shop/sa/web"), uri("spiffe://cluster.local/ns/shop/sa/web")]
+        case .host: [uri("spiffe://cluster.local/node/host1")]
         case .noName, .expired, .notYetValid, .authority, .authorityThatSigns, .certifies, .encipherOnly, .foreignAuthority,
             .selfSigned, .withoutIntermediate:
             []

@@ -13,7 +13,7 @@ import Testing
         let pair = try Pair(authority)
         #expect(pair.client.peer?.identity == (try TestAuthority.identity("db")))
         #expect(pair.server.peer?.identity == (try TestAuthority.identity("web")))
-        #expect(pair.server.peer?.serial == pair.client.session.context.credential.serial)
+        #expect(pair.server.peer?.serial == pair.client.session.context.credential?.serial)
         #expect(pair.server.peer?.notAfter == TestAuthority.now + 24 * TestAuthority.hour)
         #expect(pair.server.peer?.root == authority.root.certificate.fingerprint)
         #expect(pair.client.session.cipherName == "TLS_AES_128_GCM_SHA256")

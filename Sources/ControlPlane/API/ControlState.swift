@@ -41,6 +41,11 @@ package final class ControlState {
         try answers.attach(to: loop) { [unowned self] in receive($0) }
     }
 
+    /// Of the newest change that is in memory.
+    package var revision: UInt64 { cache.revision }
+    /// How many objects there are, our own bookkeeping included.
+    package var resourceCount: Int { cache.resources.reduce(0) { $0 + cache.count($1) } }
+
     /// Those who observe are told in this order. They stay.
     package func observe(_ observer: any StateObserver) { observers.append(observer) }
 

@@ -14,6 +14,8 @@ struct ServiceAddressPool {
         let address: IPAddress
         let condition: StoreTransaction.Condition
         let write: StoreTransaction.Write
+        /// It isn't this service's already.
+        var isNew = true
     }
 
     let ipv4: IPPrefix?
@@ -39,14 +41,21 @@ struct ServiceAddressPool {
         return nil
     }
 
+    /// Whether an address is one of those that are given out here: others are their owners' business.
+    func covers(_ address: IPAddress) -> Bool {
+        (ipv4?.contains(address) ?? false) || (ipv6?.contains(address) ?? false)
+    }
+
     /// This very address, if it is free or this service's already.
     func claim(_ address: IPAddress, for service: StoreKey, in cache: ObjectCache, now: Int64) -> Claim? {
         let key = Self.key(address)
         let holder = cache.object(key)
         if let holder, !isFree(holder, for: service, now: now) { return nil }
+        let isOwn = holder.map { Self.holder($0) == "\(service.namespace)/\(service.name)" } ?? false
         let text = Value.object([("service", .string("\(service.namespace)/\(service.name)"))]).jsonBytes
         return Claim(
-            address: address, condition: StoreTransaction.Condition(key, revision: holder?.revision), write: .put(key, text))
+            address: address, condition: StoreTransaction.Condition(key, revision: holder?.revision), write: .put(key, text),
+            isNew: !isOwn)
     }
 
     /// What to write when a service goes.

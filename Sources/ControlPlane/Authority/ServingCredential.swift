@@ -25,6 +25,7 @@ package final class ServingCredential: TimerTarget {
     private let loop: Loop
     private let counters: AuthorityCounters
     private let audit: Audit
+    private let now: @Sendable () -> Int64
     private let changes: Mailbox<Void>
     private var isRenewing = false
     /// What to serve with now.
@@ -37,7 +38,8 @@ package final class ServingCredential: TimerTarget {
 
     /// Makes the first one, which blocks.
     package init(
-        authority: Authority, names: ServingNames, errands: Errands, counters: AuthorityCounters, audit: Audit, loop: Loop
+        authority: Authority, names: ServingNames, errands: Errands, counters: AuthorityCounters, audit: Audit, loop: Loop,
+        now: @escaping @Sendable () -> Int64 = { WallTime.now().seconds }
     ) throws(AuthorityFailure) {
         self.authority = authority
         self.names = names
@@ -45,8 +47,9 @@ package final class ServingCredential: TimerTarget {
         self.counters = counters
         self.audit = audit
         self.loop = loop
+        self.now = now
         current = try authority.serverCredential(
-            hosts: names.hosts, addresses: names.addresses, now: WallTime.now().seconds)
+            hosts: names.hosts, addresses: names.addresses, now: now())
         counters.issued(.server)
         do throws(Errno) {
             changes = try Mailbox<Void>()
@@ -59,7 +62,7 @@ package final class ServingCredential: TimerTarget {
 
     package func timerFired(_ tag: UInt32) {
         _ = loop.arm(Self.interval, self, tag: 0)
-        let now = WallTime.now().seconds
+        let now = now()
         let authority = authority
         _ = errands.run({ () -> Result<Bool, AuthorityFailure> in
             do throws(AuthorityFailure) { return .success(try authority.upkeep(now: now)) } catch { return .failure(error) }
@@ -78,12 +81,12 @@ package final class ServingCredential: TimerTarget {
     private func renew() {
         guard !isRenewing else { return }
         isRenewing = true
-        let (authority, names) = (authority, names)
+        let (authority, names, now) = (authority, names, now)
         let isTaken = errands.run({ () -> Result<Credential, AuthorityFailure> in
             do throws(AuthorityFailure) {
                 return .success(
                     try authority.serverCredential(
-                        hosts: names.hosts, addresses: names.addresses, now: WallTime.now().seconds))
+                        hosts: names.hosts, addresses: names.addresses, now: now()))
             } catch { return .failure(error) }
         }) { [self] result in
             isRenewing = false

@@ -1,41 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Documents
+internal import Kernel
+package import Loop
 package import Store
 
-/// What of the store decides who may do what, in memory: tokens, hosts, grants and the workloads that are registered on hosts. On the loop of the
-/// API, which tells it what the store's thread tells it; so a revoked token and an evicted host are refused from the moment of the change on.
-package final class AccessBook {
+/// What of the store decides who may do what, in memory: tokens, hosts, grants and the workloads that are registered on hosts. It observes the
+/// state of the control plane, on its loop; so a revoked token and an evicted host are refused from the moment of the change on.
+package final class AccessBook: StateObserver, TimerTarget {
+    private struct Waiter {
+        let revision: UInt64
+        let timer: Token
+        let body: () -> Void
+    }
+
     package private(set) var grants = Grants()
     private var tokens: [String: TokenRecord] = [:]
     private var nodes: [String: NodeRecord] = [:]
+    private var revision: UInt64 = 0
+    private let loop: Loop
+    private var waiters: [UInt32: Waiter] = [:]
+    private var next: UInt32 = 0
 
-    package init() {}
+    /// A host is evicted, deleted or joined anew: what stands of it is to be cut (I22).
+    package var onNodeLost: ((String) -> Void)?
+    /// A token is revoked: what stands under it is to be cut.
+    package var onTokenLost: ((String) -> Void)?
 
-    /// Takes over everything, in place of what was here.
-    package func load(_ list: StoredList) {
-        grants = Grants()
-        tokens = [:]
-        nodes = [:]
-        for object in list.objects { set(object.key, object.value) }
-    }
+    /// How long an answer waits for memory to follow the disk. It takes a millisecond, unless the store stopped answering in between.
+    private static let patience = Interval.seconds(2)
 
-    package func apply(_ changes: [StoreChange]) {
-        for change in changes { set(change.key, change.value) }
-    }
+    package init(loop: Loop) { self.loop = loop }
 
     package func token(_ id: String) -> TokenRecord? { tokens[id] }
     package func node(_ name: String) -> NodeRecord? { nodes[name] }
+
+    // MARK: - What changes
+
+    package func stateLoaded(_ state: ControlState) {
+        let (formerTokens, formerNodes) = (tokens, nodes)
+        (grants, tokens, nodes) = (Grants(), [:], [:])
+        for resource in [TokenRecord.resource, NodeRecord.resource, NodeGrant.resource, Registration.resource] {
+            for object in state.cache.objects(resource) { set(object.key, object.text) }
+        }
+        for (name, before) in formerNodes { tell(name, before) }
+        for id in formerTokens.keys where tokens[id] == nil { onTokenLost?(id) }
+        reached(state.cache.revision)
+    }
+
+    package func stateChanged(_ state: ControlState, _ changes: [StoreChange]) {
+        for change in changes {
+            let (node, token) = (nodes[change.key.name], tokens[change.key.name])
+            set(change.key, change.value)
+            if let node, change.key.resource == NodeRecord.resource { tell(node.name, node) }
+            if let token, change.key.resource == TokenRecord.resource, tokens[token.id] == nil { onTokenLost?(token.id) }
+        }
+        reached(state.cache.revision)
+    }
+
+    private func tell(_ name: String, _ before: NodeRecord) {
+        guard !before.isEvicted else { return }
+        let after = nodes[name]
+        if after == nil || after?.isEvicted == true || after?.joined != before.joined { onNodeLost?(name) }
+    }
 
     private func set(_ key: StoreKey, _ text: [UInt8]?) {
         switch key.resource {
         case TokenRecord.resource: tokens[key.name] = text.flatMap { TokenRecord(id: key.name, stored: $0) }
         case NodeRecord.resource: nodes[key.name] = text.flatMap { NodeRecord($0) }
-        case NodeGrant.resource: grants.set(object(text).flatMap { NodeGrant($0) }, named: key.name)
-        case Registration.resource: grants.set(object(text).map { Registration($0) }, at: key)
-        default: break
+        case NodeGrant.resource:
+            grants.set(text.flatMap { try? JSON.read($0) }.flatMap { NodeGrant($0) }, named: key.name)
+        case Registration.resource: grants.set(text, at: key)
+        case _: break
         }
     }
 
-    private func object(_ text: [UInt8]?) -> Value? { text.flatMap { try? JSON.read($0) } }
+    // MARK: - Waiting for it
+
+    /// Does something once what was written at this revision is here, or after a while: who is told that it is done may rely on it at once.
+    func whenReached(_ revision: UInt64, _ body: @escaping () -> Void) {
+        guard revision > self.revision else { return body() }
+        next &+= 1
+        waiters[next] = Waiter(revision: revision, timer: loop.arm(Self.patience, self, tag: next), body: body)
+    }
+
+    private func reached(_ revision: UInt64) {
+        self.revision = revision
+        for (tag, waiter) in waiters where waiter.revision <= revision {
+            waiters[tag] = nil
+            loop.cancel(waiter.timer)
+            waiter.body()
+        }
+    }
+
+    package func timerFired(_ tag: UInt32) { waiters.removeValue(forKey: tag)?.body() }
 }

@@ -20,17 +20,19 @@ package import Transport
 package final class AdminService {
     private let authority: Authority
     private let desk: TokenDesk
+    private let book: AccessBook
     private let errands: Errands
     private let audit: Audit
     private let now: @Sendable () -> Int64
     private static let maximumBody = 32 * 1024
 
     package init(
-        authority: Authority, store: any Store, errands: Errands, audit: Audit,
+        authority: Authority, store: any Store, book: AccessBook, errands: Errands, audit: Audit,
         now: @escaping @Sendable () -> Int64 = { WallTime.now().seconds }
     ) {
         self.authority = authority
         desk = TokenDesk(store)
+        self.book = book
         self.errands = errands
         self.audit = audit
         self.now = now
@@ -91,9 +93,9 @@ package final class AdminService {
                 ControlAnswer.success(["tokens": .array(records.map(\.shown))])
             }
         case .revokeToken(let id):
-            run(exchange, { () throws(APIStatus) in try desk.revoke(id) }) { [audit] record in
+            run(exchange, { () throws(APIStatus) in try desk.revoke(id) }, revision: \.revision) { [audit] revoked in
                 audit.done("token revocation", "token \(id)", by: who, from: exchange.peer.place)
-                return ControlAnswer.success(record.shown)
+                return ControlAnswer.success(revoked.record.shown)
             }
         }
     }
@@ -108,7 +110,8 @@ package final class AdminService {
             let (authority, desk, now) = (authority, desk, now)
             run(
                 exchange,
-                { () throws(APIStatus) in try desk.create(wish, by: who, root: authority.rootDigest, now: now()) }
+                { () throws(APIStatus) in try desk.create(wish, by: who, root: authority.rootDigest, now: now()) },
+                revision: \.revision
             ) { [audit] made in
                 let what = made.record.role?.json.json ?? "join \(made.record.node ?? "any host")"
                 audit.done(
@@ -147,16 +150,16 @@ package final class AdminService {
         }
     }
 
-    /// Does the work as an errand and answers.
+    /// Does the work as an errand and answers, once what it wrote is known here too.
     private func run<Made: Sendable>(
         _ exchange: any HTTPExchange, _ work: @escaping @Sendable () throws(APIStatus) -> Made,
-        _ answer: @escaping (Made) -> HTTP1Response
+        revision: @escaping (Made) -> UInt64 = { _ in 0 }, _ answer: @escaping (Made) -> HTTP1Response
     ) {
         let isTaken = errands.run({ () -> Result<Made, APIStatus> in
             do throws(APIStatus) { return .success(try work()) } catch { return .failure(error) }
-        }) { result in
+        }) { [book] result in
             switch result {
-            case .success(let made): exchange.respond(answer(made))
+            case .success(let made): book.whenReached(revision(made)) { exchange.respond(answer(made)) }
             case .failure(let failure): exchange.respond(ControlAnswer.failure(failure))
             }
         }

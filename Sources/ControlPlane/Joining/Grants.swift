@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Bytes
+internal import Documents
 package import Store
 
 /// Why a host may not have or register something: for counters and audit lines by its reason, for people by its sentence.
@@ -31,25 +32,57 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The grants and the workloads that are registered on hosts, and what follows from them (I19). A value; pure.
-package struct Grants: Sendable {
+/// The grants and the workloads that are registered on hosts, and what follows from them (I19). A value; on one thread.
+package struct Grants {
+    /// A WorkloadEntry, read when somebody asks: at the start there are tens of thousands.
+    private final class Entry {
+        private enum Content {
+            case text([UInt8])
+            case read(Registration?)
+        }
+
+        private var content: Content
+        /// Every host that the text may name. It names one of them or none.
+        let nodes: Set<String>
+
+        init(_ text: [UInt8]) {
+            content = .text(text)
+            nodes = Registration.nodes(in: text)
+        }
+
+        var registration: Registration? {
+            if case .read(let registration) = content { return registration }
+            guard case .text(let text) = content else { return nil }
+            let registration = (try? JSON.read(text)).map { Registration($0) }
+            content = .read(registration)
+            return registration
+        }
+    }
+
     private var grants: [String: NodeGrant] = [:]
-    private var registrations: [StoreKey: Registration] = [:]
+    private var entries: [StoreKey: Entry] = [:]
     private var byNode: [String: Set<StoreKey>] = [:]
 
     package init() {}
 
     package mutating func set(_ grant: NodeGrant?, named name: String) { grants[name] = grant }
 
-    /// A registration that names no host isn't kept.
-    package mutating func set(_ registration: Registration?, at key: StoreKey) {
-        if let node = registrations.removeValue(forKey: key)?.node {
+    /// A WorkloadEntry as it is stored; nil if it is gone. One that names no host isn't kept.
+    package mutating func set(_ text: [UInt8]?, at key: StoreKey) {
+        for node in entries.removeValue(forKey: key)?.nodes ?? [] {
             byNode[node]?.remove(key)
             if byNode[node]?.isEmpty == true { byNode[node] = nil }
         }
-        guard let registration, let node = registration.node else { return }
-        registrations[key] = registration
-        byNode[node, default: []].insert(key)
+        guard let text else { return }
+        let entry = Entry(text)
+        guard !entry.nodes.isEmpty else { return }
+        entries[key] = entry
+        for node in entry.nodes { byNode[node, default: []].insert(key) }
+    }
+
+    /// What is registered on a host.
+    package func registrations(on node: String) -> [Registration] {
+        (byNode[node] ?? []).compactMap { entries[$0]?.registration }.filter { $0.node == node }
     }
 
     /// Whether a host may hold this workload; nil if it may.
@@ -79,9 +112,8 @@ package struct Grants: Sendable {
         var refusal = Refusal(
             .notRegistered,
             "no workload of service account \(identity.namespace)/\(identity.serviceAccount) is registered on host \(node)")
-        for key in byNode[node] ?? [] {
-            guard let registration = registrations[key], registration.namespace == identity.namespace,
-                registration.serviceAccount == identity.serviceAccount
+        for registration in registrations(on: node) {
+            guard registration.namespace == identity.namespace, registration.serviceAccount == identity.serviceAccount
             else { continue }
             guard let reason = mayRegister(registration, on: node) else { return nil }
             refusal = reason
@@ -113,7 +145,7 @@ package struct Grants: Sendable {
     /// The accounts whose certificates a host may have.
     package func accounts(of node: String) -> Set<String> {
         Set(
-            (byNode[node] ?? []).compactMap { registrations[$0] }.filter { mayRegister($0, on: node) == nil }
+            registrations(on: node).filter { mayRegister($0, on: node) == nil }
                 .map { "\($0.namespace)/\($0.serviceAccount)" })
     }
 }

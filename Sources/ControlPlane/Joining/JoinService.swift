@@ -19,6 +19,7 @@ package import Transport
 package final class JoinService {
     private let authority: Authority
     private let desk: NodeDesk
+    private let book: AccessBook
     private let errands: Errands
     private let authenticator: Authenticator
     private let counters: AuthorityCounters
@@ -26,11 +27,13 @@ package final class JoinService {
     private let now: @Sendable () -> Int64
 
     package init(
-        authority: Authority, store: any Store, errands: Errands, authenticator: Authenticator, counters: AuthorityCounters,
+        authority: Authority, store: any Store, book: AccessBook, errands: Errands, authenticator: Authenticator,
+        counters: AuthorityCounters,
         audit: Audit, now: @escaping @Sendable () -> Int64 = { WallTime.now().seconds }
     ) {
         self.authority = authority
         desk = NodeDesk(store: store, authority: authority)
+        self.book = book
         self.errands = errands
         self.authenticator = authenticator
         self.counters = counters
@@ -123,21 +126,23 @@ package final class JoinService {
     }
 
     private func answer(
-        _ exchange: any HTTPExchange, _ result: Result<IssuedCertificate, JoinRefusal>, _ action: String, _ node: String,
+        _ exchange: any HTTPExchange, _ result: Result<Membership, JoinRefusal>, _ action: String, _ node: String,
         by who: String
     ) {
         switch result {
-        case .success(let issued):
+        case .success(let member):
             counters.issued(.node)
+            let issued = member.issued
             audit.done(
                 action, "node \(node)", by: who, from: exchange.peer.place,
                 "certificate \(issued.leaf?.serial ?? "") until \(timestamp(issued.leaf?.notAfter ?? 0))")
-            exchange.respond(
-                ControlAnswer.success([
-                    "certificateChain": .string(String(decoding: issued.chain.pem, as: UTF8.self)),
-                    "roots": .string(String(decoding: issued.roots.pem, as: UTF8.self)), "node": .string(node),
-                    "trustDomain": .string(authority.trustDomain),
-                ]))
+            let answer = ControlAnswer.success([
+                "certificateChain": .string(String(decoding: issued.chain.pem, as: UTF8.self)),
+                "roots": .string(String(decoding: issued.roots.pem, as: UTF8.self)), "node": .string(node),
+                "trustDomain": .string(authority.trustDomain),
+            ])
+            // The host comes with the certificate at once.
+            book.whenReached(member.revision) { exchange.respond(answer) }
         case .failure(let refusal):
             counters.refused(refusal.kind)
             let isHeard = !refusal.isAttempt || authenticator.limiter.failed(exchange.peer.address?.ip, now: .now())

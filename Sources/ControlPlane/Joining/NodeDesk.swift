@@ -6,6 +6,13 @@ internal import ResourceAPI
 internal import Store
 internal import TLS
 
+/// What a host has that became or stays a member.
+struct Membership: Sendable {
+    let issued: IssuedCertificate
+    /// Of the store, with the host's object as it is now.
+    let revision: UInt64
+}
+
 /// Why a host doesn't become or stay a member.
 struct JoinRefusal: Error, Sendable {
     /// What it is told.
@@ -39,13 +46,14 @@ struct NodeDesk: Sendable {
 
     /// A new certificate for the host's key, and the `Node` object, against a token. A host that didn't hear the answer may ask again with the same
     /// key.
-    func join(_ request: JoinRequest, now: Int64) -> Result<IssuedCertificate, JoinRefusal> {
+    func join(_ request: JoinRequest, now: Int64) -> Result<Membership, JoinRefusal> {
         retrying { () throws(Trouble) in
             let (record, revision) = try recognise(request.token, now: now)
             let key = try key(request.csr, of: request.node)
             let before = try node(request.node)
             let isRepeated = record.redemption.map { $0.node == request.node && $0.key == key.fingerprint.description }
-            try judge(record, request.node, before?.record, isRepeated: isRepeated)
+            let isTaken = if before == nil { try isNameOfToken(request.node, now: now) } else { true }
+            try judge(record, request.node, before?.record, isTaken: isTaken, isRepeated: isRepeated)
             let issued = try issue(request.node, key, now: now)
             let after =
                 if isRepeated == true, let before {
@@ -57,18 +65,18 @@ struct NodeDesk: Sendable {
             var used = record
             used.redemption = used.redemption ?? .init(node: request.node, key: key.fingerprint.description, time: now)
             let place = NodeRecord.key(request.node)
-            try commit(
+            let written = try commit(
                 StoreTransaction(
                     conditions: [
                         .init(record.key, revision: revision), .init(place, revision: before?.revision),
                     ], writes: [.put(used.key, used.json.jsonBytes), .put(place, after.text)]), certificate: issued.leaf,
                 of: request.node)
-            return issued.certificate
+            return Membership(issued: issued.certificate, revision: written)
         }
     }
 
     /// The next certificate of a member that showed the one that it has.
-    func renew(_ name: String, _ request: RenewRequest, now: Int64) -> Result<IssuedCertificate, JoinRefusal> {
+    func renew(_ name: String, _ request: RenewRequest, now: Int64) -> Result<Membership, JoinRefusal> {
         retrying { () throws(Trouble) in
             let key = try key(request.csr, of: name)
             guard let before = try node(name), !before.record.isEvicted else {
@@ -77,11 +85,11 @@ struct NodeDesk: Sendable {
             let issued = try issue(name, key, now: now)
             let after = before.record.renewed(version: request.version, certificate: issued.leaf)
             let place = NodeRecord.key(name)
-            try commit(
+            let written = try commit(
                 StoreTransaction(
                     conditions: [.init(place, revision: before.revision)], writes: [.put(place, after.text)]),
                 certificate: issued.leaf, of: name)
-            return issued.certificate
+            return Membership(issued: issued.certificate, revision: written)
         }
     }
 
@@ -94,8 +102,8 @@ struct NodeDesk: Sendable {
     }
 
     private func retrying(
-        _ body: () throws(Trouble) -> IssuedCertificate
-    ) -> Result<IssuedCertificate, JoinRefusal> {
+        _ body: () throws(Trouble) -> Membership
+    ) -> Result<Membership, JoinRefusal> {
         for _ in 0..<Self.attempts {
             do throws(Trouble) {
                 return .success(try body())
@@ -127,7 +135,7 @@ struct NodeDesk: Sendable {
     }
 
     private func judge(
-        _ record: TokenRecord, _ name: String, _ before: NodeRecord?, isRepeated: Bool?
+        _ record: TokenRecord, _ name: String, _ before: NodeRecord?, isTaken: Bool, isRepeated: Bool?
     ) throws(Trouble) {
         if let used = record.redemption, isRepeated != true || before == nil {
             throw .refused(
@@ -144,12 +152,11 @@ struct NodeDesk: Sendable {
                     .otherNode, APIStatus(.forbidden, "this token is for another host"), "token \(record.id) is for host \(bound)"
                 ))
         }
-        guard let before else { return }
-        if before.isEvicted {
+        if before?.isEvicted == true {
             throw .refused(
                 JoinRefusal(.evicted, APIStatus(.forbidden, "host \(name) was evicted: an admin must let it in again first")))
         }
-        guard isRepeated == true || record.node == name else {
+        guard !isTaken || isRepeated == true || record.node == name else {
             throw .refused(
                 JoinRefusal(
                     .nameTaken,
@@ -211,17 +218,29 @@ struct NodeDesk: Sendable {
     }
 
     /// A store that doesn't answer may have done it all the same: then the host's object names the certificate.
-    private func commit(_ transaction: StoreTransaction, certificate: Certificate, of name: String) throws(Trouble) {
+    private func commit(
+        _ transaction: StoreTransaction, certificate: Certificate, of name: String
+    ) throws(Trouble) -> UInt64 {
         do throws(StoreFailure) {
-            _ = try store.commit(transaction)
+            return try store.commit(transaction)
         } catch {
             switch error {
             case .conflict: throw .changed
             case .unavailable:
-                if try node(name)?.record.serial == certificate.serial { return }
+                if let node = try node(name), node.record.serial == certificate.serial { return node.revision }
                 throw .refused(JoinRefusal(.store, error.status))
             case .compacted, .unusable: throw .refused(JoinRefusal(.store, error.status))
             }
         }
+    }
+
+    /// A name that a ztunnel has by its token is no free name, though there is no object of it.
+    private func isNameOfToken(_ name: String, now: Int64) throws(Trouble) -> Bool {
+        do throws(StoreFailure) {
+            return try store.list(TokenRecord.resource, namespace: nil).objects.contains { object in
+                let record = TokenRecord(id: object.key.name, stored: object.value)
+                return record?.role == .node(name) && record.map { $0.expires > now } == true
+            }
+        } catch { throw .refused(JoinRefusal(.store, error.status)) }
     }
 }

@@ -27,7 +27,7 @@ package struct NodeRecord: Sendable {
     /// Of the certificate that it was given last.
     package var serial: String? { object["status"]?["certificate"]?["serial"]?.stringValue }
 
-    private var joined: Int64 {
+    var joined: Int64 {
         object["metadata"]?["annotations"]?[Self.joinedAnnotation]?.stringValue.flatMap { Int64($0) } ?? 0
     }
 

@@ -45,6 +45,29 @@ package struct Registration: Hashable, Sendable {
             addresses: addresses, hasOddAddress: addresses.count != words.count)
     }
 
+    /// Every host that the text of an object may name, found without reading it: each value of a key like the annotation's. In a JSON text of ours
+    /// quotes stand around keys and strings alone, so what isn't found here isn't there.
+    static func nodes(in text: [UInt8]) -> Set<String> {
+        var nodes: Set<String> = []
+        var start = 0
+        while let place = text[start...].firstIndex(of: Self.slash), place < text.count {
+            start = place + 1
+            let end = place + Self.tail.count
+            guard end < text.count, place >= Self.head.count, text[place..<end].elementsEqual(Self.tail),
+                text[(place - Self.head.count)..<place].elementsEqual(Self.head)
+            else { continue }
+            let value = text[end...].prefix { $0 != Self.quote }
+            nodes.insert(String(decoding: value, as: UTF8.self))
+            start = value.endIndex
+        }
+        return nodes
+    }
+
+    private static let slash = UInt8(ascii: "/")
+    private static let quote = UInt8(ascii: "\"")
+    private static let head = Array("\"warren.dev".utf8)
+    private static let tail = Array("/node\":\"".utf8)
+
     /// Whether both say the same of whose workload runs where.
     func claimsTheSame(as other: Registration) -> Bool {
         node == other.node && namespace == other.namespace && serviceAccount == other.serviceAccount

@@ -19,7 +19,7 @@ package struct TokenDesk: Sendable {
     /// - Parameter root: the digest of the root that hosts are to know the control plane by.
     package func create(
         _ wish: TokenWish, by who: String, root: String, now: Int64
-    ) throws(APIStatus) -> (token: AccessToken, record: TokenRecord) {
+    ) throws(APIStatus) -> (token: AccessToken, record: TokenRecord, revision: UInt64) {
         let kept = try sweep(now: now)
         guard kept < Self.maximumTokens else {
             throw APIStatus(.forbidden, "there are \(kept) tokens already: revoke some with `warren token revoke`")
@@ -32,30 +32,32 @@ package struct TokenDesk: Sendable {
             conditions: [.init(record.key, revision: nil)], writes: [.put(record.key, record.json.jsonBytes)])
         do throws(StoreFailure) {
             do throws(StoreFailure) {
-                _ = try store.commit(transaction)
+                return (token, record, try store.commit(transaction))
             } catch {
                 // It may have happened, and nobody else makes one with this number.
-                guard case .unavailable = error, try store.get(record.key)?.value == record.json.jsonBytes else { throw error }
+                guard case .unavailable = error, let stored = try store.get(record.key), stored.value == record.json.jsonBytes
+                else { throw error }
+                return (token, record, stored.revision)
             }
         } catch { throw error.status }
-        return (token, record)
     }
 
     /// In the order in which they were made.
     package func list() throws(APIStatus) -> [TokenRecord] { try records().sorted { ($0.created, $0.id) < ($1.created, $1.id) } }
 
     /// - Throws: `NotFound`.
-    package func revoke(_ id: String) throws(APIStatus) -> TokenRecord {
+    package func revoke(_ id: String) throws(APIStatus) -> (record: TokenRecord, revision: UInt64) {
         let key = StoreKey(TokenRecord.resource, id)
         let stored: StoredObject?
+        var revision: UInt64 = 0
         do throws(StoreFailure) {
             stored = try store.get(key)
-            if stored != nil { _ = try store.commit(StoreTransaction(writes: [.delete(key)])) }
+            if stored != nil { revision = try store.commit(StoreTransaction(writes: [.delete(key)])) }
         } catch { throw error.status }
         guard let stored, let record = TokenRecord(id: id, stored: stored.value) else {
             throw APIStatus(.notFound, "there is no token \(id)")
         }
-        return record
+        return (record, revision)
     }
 
     private func records() throws(APIStatus) -> [TokenRecord] {

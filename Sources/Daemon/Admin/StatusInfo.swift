@@ -26,6 +26,8 @@ package struct StatusInfo: Sendable {
     package var connections = 0
     package var tunnels = 0
     package var droppedLogLines: UInt64 = 0
+    /// Nil: the mesh comes from files.
+    package var control: ControlInfo?
 
     package init(
         node: String, process: Int32, started: WallTime, uptime: Interval, pending: [String], loops: Int, trustDomain: String,
@@ -53,7 +55,7 @@ package struct StatusInfo: Sendable {
             ("meshLoaded", .text(meshLoaded?.description)), ("meshRefused", .text(meshRefused)),
             ("workloads", .integer(workloads)), ("captured", .integer(captured)), ("services", .integer(services)),
             ("policies", .integer(policies)), ("connections", .integer(connections)), ("tunnels", .integer(tunnels)),
-            ("droppedLogLines", .integer(droppedLogLines)),
+            ("droppedLogLines", .integer(droppedLogLines)), ("control", control?.document ?? .null),
         ])
     }
 }

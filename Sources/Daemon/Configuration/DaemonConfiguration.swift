@@ -10,6 +10,7 @@ package struct DaemonConfiguration: ConfigurationTable {
     /// What this host is called in the mesh.
     package var node: String
     package var mesh = MeshSettings()
+    package var control = ControlSettings()
     package var identity = IdentitySettings()
     /// Where the lock, the handover socket and kept keys lie.
     package var runDirectory = "/run/warren"
@@ -55,7 +56,8 @@ package enum SameHostTraffic: String, Sendable, CaseIterable {
 extension DaemonConfiguration {
     /// Every setting, in the order of the reference.
     package static let settings: [Setting] =
-        general + MeshSettings.settings + IdentitySettings.settings + AdminSettings.settings + MetricSettings.settings
+        general + MeshSettings.settings + ControlSettings.settings + IdentitySettings.settings + AdminSettings.settings
+        + MetricSettings.settings
         + ReadinessSettings.settings + LogSettings.settings + TimeoutSettings.settings + LimitSettings.settings
         + TunnelSettings.settings + CaptureSettings.settings + ProbeSettings.settings + KeepaliveSettings.settings
 

@@ -229,7 +229,7 @@ final class Subscriber: GRPCStreamDelegate {
 
 extension ResourceType {
     /// The order in which what is new is told; what is gone goes the other way.
-    var rank: Int {
+    package var rank: Int {
         switch self {
         case .authorization: 0
         case .address: 1

@@ -24,6 +24,8 @@ struct ResourceDecoder {
         }
     }
 
+    mutating func read(_ document: Value, file: String) { decode(document, file: file) }
+
     private mutating func decode(_ document: Value, file: String) {
         // What `kubectl get -o yaml` prints for several resources.
         if document["kind"]?.stringValue == "List", let items = document["items"]?.sequenceValue {

@@ -36,7 +36,7 @@ struct PeerAuthenticationTranslation {
             }
         }
         guard !set.peerAuthentications.isEmpty else { return }
-        authorizations = [staticStrict] + selecting.compactMap(convert)
+        authorizations = [Self.staticStrict(options)] + selecting.compactMap(convert)
     }
 
     /// Whether a workload without a policy of its own takes no plaintext.
@@ -67,13 +67,14 @@ struct PeerAuthenticationTranslation {
 
     private static let withoutIdentity = denied { $0.notPrincipals = [.presence] }
 
-    private var staticStrict: Authorization {
+    /// What all workloads name that take no plaintext at all.
+    static func staticStrict(_ options: MeshOptions) -> Authorization {
         var policy = Authorization()
-        policy.name = Self.staticStrictName
+        policy.name = staticStrictName
         policy.namespace = options.rootNamespace
         policy.scope = .workloadSelector
         policy.action = .deny
-        policy.groups = [.init(rules: [Self.withoutIdentity])]
+        policy.groups = [.init(rules: [withoutIdentity])]
         return policy
     }
 

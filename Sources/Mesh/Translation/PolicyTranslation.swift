@@ -10,31 +10,41 @@ struct PolicyTranslation {
     init(_ set: ResourceSet, options: MeshOptions) {
         rootNamespace = options.rootNamespace
         for policy in set.authorizationPolicies {
-            guard !policy.hasTargetRefs, !policy.isDryRun, let action = policy.action.enforced else { continue }
-            var authorization = Authorization()
-            authorization.name = policy.metadata.name
-            authorization.namespace = policy.metadata.namespace
-            authorization.action = action
-            authorization.groups = policy.rules.enumerated().compactMap { index, rule in
-                rule.group(action: action, origin: RuleOrigin(rule: index + 1, file: policy.metadata.file, line: rule.line))
-            }
-            let isRoot = policy.metadata.namespace == options.rootNamespace
-            if let labels = policy.selector, !labels.isEmpty {
-                authorization.scope = .workloadSelector
+            guard let authorization = Self.authorization(policy, options: options) else { continue }
+            if authorization.scope == .workloadSelector, let labels = policy.selector {
                 selectors[policy.metadata.namespace, default: SelectorIndex()].add(labels, authorization.key)
-            } else {
-                authorization.scope = isRoot ? .global : .namespace
             }
             authorizations.append(authorization)
         }
     }
 
+    /// Nil if hosts have nothing to judge by it.
+    static func authorization(_ policy: Resource.AuthorizationPolicy, options: MeshOptions) -> Authorization? {
+        guard !policy.hasTargetRefs, !policy.isDryRun, let action = policy.action.enforced else { return nil }
+        var authorization = Authorization()
+        authorization.name = policy.metadata.name
+        authorization.namespace = policy.metadata.namespace
+        authorization.action = action
+        authorization.groups = policy.rules.enumerated().compactMap { index, rule in
+            rule.group(action: action, origin: RuleOrigin(rule: index + 1, file: policy.metadata.file, line: rule.line))
+        }
+        if let labels = policy.selector, !labels.isEmpty {
+            authorization.scope = .workloadSelector
+        } else {
+            authorization.scope = policy.metadata.namespace == options.rootNamespace ? .global : .namespace
+        }
+        return authorization
+    }
+
     /// The names of the policies that select a workload of this namespace with these labels, sorted.
     func selecting(_ labels: [String: String], namespace: String) -> [String] {
-        var keys = selectors[namespace]?.matching(labels) ?? []
-        if namespace != rootNamespace { keys += selectors[rootNamespace]?.matching(labels) ?? [] }
+        var keys = own(labels, namespace: namespace)
+        if namespace != rootNamespace { keys += own(labels, namespace: rootNamespace) }
         return keys.sorted()
     }
+
+    /// Those of one namespace alone.
+    func own(_ labels: [String: String], namespace: String) -> [String] { selectors[namespace]?.matching(labels) ?? [] }
 }
 
 extension Resource.AuthorizationPolicy.Action {

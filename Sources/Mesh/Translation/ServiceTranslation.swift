@@ -5,13 +5,13 @@ import Bytes
 /// Services of both kinds as hosts know them, and how each finds its endpoints.
 struct ServiceTranslation {
     /// A service as workloads are matched against it.
-    struct Selectable {
+    struct Selectable: Hashable {
         let key: String
         let ports: [TargetPort]
     }
 
     /// Where a port of a service leads, before an endpoint has its say.
-    struct TargetPort {
+    struct TargetPort: Hashable {
         let servicePort: UInt16
         /// 0: the endpoint says.
         let targetPort: UInt16
@@ -34,6 +34,22 @@ struct ServiceTranslation {
     }
 
     private mutating func add(_ resource: Resource.Service) {
+        all.append(Self.service(resource, options: options))
+        guard let selectable = Self.selectable(resource, options: options) else { return }
+        self.selectable[resource.metadata.namespace, default: SelectorIndex()].add(resource.selector, selectable)
+    }
+
+    private mutating func add(_ resource: Resource.ServiceEntry) {
+        all += Self.services(resource, options: options)
+        guard let selector = resource.selector, !selector.isEmpty else { return }
+        for selectable in Self.selectables(resource) {
+            self.selectable[resource.metadata.namespace, default: SelectorIndex()].add(selector, selectable)
+        }
+    }
+
+    // MARK: - One resource
+
+    static func service(_ resource: Resource.Service, options: MeshOptions) -> Service {
         var service = Service()
         service.name = resource.metadata.name
         service.namespace = resource.metadata.namespace
@@ -44,16 +60,22 @@ struct ServiceTranslation {
         }
         service.loadBalancing = resource.loadBalancing
         service.ipFamilies = resource.ipFamilies
-        all.append(service)
-        guard !resource.selector.isEmpty else { return }
+        return service
+    }
+
+    /// Nil if it selects nothing.
+    static func selectable(_ resource: Resource.Service, options: MeshOptions) -> Selectable? {
+        guard !resource.selector.isEmpty else { return nil }
         let ports = resource.ports.map {
             TargetPort(servicePort: $0.port, targetPort: $0.targetPort, name: $0.name, targetName: $0.targetName)
         }
-        selectable[service.namespace, default: SelectorIndex()].add(resource.selector, Selectable(key: service.key, ports: ports))
+        let (name, namespace) = (resource.metadata.name, resource.metadata.namespace)
+        return Selectable(key: "\(namespace)/\(name).\(namespace).svc.\(options.clusterDomain)", ports: ports)
     }
 
-    private mutating func add(_ resource: Resource.ServiceEntry) {
-        for host in resource.hosts {
+    /// One for each of its hosts.
+    static func services(_ resource: Resource.ServiceEntry, options: MeshOptions) -> [Service] {
+        resource.hosts.map { host in
             var service = Service()
             service.name = resource.metadata.name
             service.namespace = resource.metadata.namespace
@@ -70,11 +92,13 @@ struct ServiceTranslation {
             }
             service.subjectAltNames = resource.subjectAltNames
             if resource.resolution == .none { service.loadBalancing = LoadBalancing(mode: .passthrough, healthPolicy: .allowAll) }
-            all.append(service)
-            guard let selector = resource.selector, !selector.isEmpty else { continue }
-            selectable[service.namespace, default: SelectorIndex()].add(
-                selector, Selectable(key: service.key, ports: Self.targetPorts(resource)))
+            return service
         }
+    }
+
+    static func selectables(_ resource: Resource.ServiceEntry) -> [Selectable] {
+        let ports = targetPorts(resource)
+        return resource.hosts.map { Selectable(key: "\(resource.metadata.namespace)/\($0)", ports: ports) }
     }
 
     static func targetPorts(_ resource: Resource.ServiceEntry) -> [TargetPort] {

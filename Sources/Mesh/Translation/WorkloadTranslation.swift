@@ -35,9 +35,33 @@ struct WorkloadTranslation {
     }
 
     private mutating func add(_ entry: Resource.WorkloadEntry) {
+        let (labels, namespace) = (entry.labels, entry.metadata.namespace)
+        let isCaptured = enrolment.isCaptured(entry)
+        workloads.append(
+            Self.workload(
+                entry, options: options, services: services.selecting(labels, namespace: namespace),
+                policies: policies.selecting(labels, namespace: namespace) + peers.applying(to: labels, namespace: namespace),
+                isCaptured: isCaptured))
+        if let own = Self.local(entry, options: options, isCaptured: isCaptured, nonTCP: nonTCP[namespace]) { local.append(own) }
+    }
+
+    private mutating func add(_ entry: Resource.ServiceEntry) {
+        let named = policies.selecting(entry.metadata.labels, namespace: entry.metadata.namespace)
+        workloads += Self.workloads(entry, options: options, policies: named, peers: peers)
+    }
+
+    // MARK: - One resource
+
+    /// - Parameters:
+    ///   - services: those that select it.
+    ///   - policies: the names of those that select it, in their order.
+    static func workload(
+        _ entry: Resource.WorkloadEntry, options: MeshOptions, services: [ServiceTranslation.Selectable], policies: [String],
+        isCaptured: Bool
+    ) -> Workload {
         let (metadata, labels) = (entry.metadata, entry.labels)
-        var workload = common(metadata, entry.endpoint)
-        workload.uid = uid("WorkloadEntry", metadata, metadata.name)
+        var workload = common(metadata, entry.endpoint, options)
+        workload.uid = uid(entry: metadata.name, namespace: metadata.namespace, options)
         workload.addresses = entry.addresses
         if entry.addresses.isEmpty { workload.hostname = entry.endpoint.address }
         workload.network = entry.network(options)
@@ -46,55 +70,68 @@ struct WorkloadTranslation {
             metadata.annotations[WellKnown.autoRegistrationGroup] ?? labels[WellKnown.workloadName] ?? metadata.name
         workload.name(by: labels)
         workload.setTunnel(labels: labels, annotations: metadata.annotations)
-        let isCaptured = enrolment.isCaptured(entry)
         if isCaptured {
             workload.tunnelProtocol = .hbone
             workload.nativeTunnel = false
         }
-        workload.services = services.selecting(labels, namespace: metadata.namespace).map { $0.membership(of: entry.endpoint) }
-        workload.authorizationPolicies =
-            policies.selecting(labels, namespace: metadata.namespace) + peers.applying(to: labels, namespace: metadata.namespace)
-        append(workload)
-        guard let node = entry.node else { return }
-        local.append(
-            LocalWorkload(
-                uid: workload.uid, node: node, networkNamespace: entry.networkNamespace, captured: isCaptured,
-                nonTCP: nonTCP[metadata.namespace]))
+        workload.services = memberships(services, of: entry.endpoint)
+        workload.authorizationPolicies = policies
+        return workload
     }
 
-    private mutating func add(_ entry: Resource.ServiceEntry) {
-        let metadata = entry.metadata
-        let ports = ServiceTranslation.targetPorts(entry)
-        let all = entry.hosts.map { ServiceTranslation.Selectable(key: "\(metadata.namespace)/\($0)", ports: ports) }
-        for endpoint in entry.endpoints { add(endpoint, of: entry, services: all) }
-        // Without endpoints the names themselves are what stands behind the service.
-        guard entry.endpoints.isEmpty, entry.selector == nil, entry.resolution == .dns || entry.resolution == .dnsRoundRobin
-        else { return }
-        for (host, service) in zip(entry.hosts, all) {
-            add(Resource.EndpointSpec(hostname: host), of: entry, services: [service])
+    /// Nil if it runs on no host of the mesh.
+    static func local(
+        _ entry: Resource.WorkloadEntry, options: MeshOptions, isCaptured: Bool, nonTCP: LocalWorkload.NonTCP?
+    ) -> LocalWorkload? {
+        entry.node.map { node in
+            LocalWorkload(
+                uid: uid(entry: entry.metadata.name, namespace: entry.metadata.namespace, options), node: node,
+                networkNamespace: entry.networkNamespace, captured: isCaptured, nonTCP: nonTCP)
         }
     }
 
-    private mutating func add(
-        _ endpoint: Resource.EndpointSpec, of entry: Resource.ServiceEntry, services: [ServiceTranslation.Selectable]
-    ) {
+    /// What stands behind a ServiceEntry: its endpoints.
+    static func workloads(
+        _ entry: Resource.ServiceEntry, options: MeshOptions, policies named: [String], peers: PeerAuthenticationTranslation
+    ) -> [Workload] {
+        let services = ServiceTranslation.selectables(entry)
+        let translated = { (endpoint: Resource.EndpointSpec, services: [ServiceTranslation.Selectable]) in
+            let strict = peers.applying(to: endpoint.labels, namespace: entry.metadata.namespace)
+            return workload(endpoint, of: entry, options: options, services: services, policies: named + strict)
+        }
+        if !entry.endpoints.isEmpty { return entry.endpoints.map { translated($0, services) } }
+        // Without endpoints the names themselves are what stands behind the service.
+        guard entry.selector == nil, entry.resolution == .dns || entry.resolution == .dnsRoundRobin else { return [] }
+        return zip(entry.hosts, services).map { translated(Resource.EndpointSpec(hostname: $0), [$1]) }
+    }
+
+    private static func workload(
+        _ endpoint: Resource.EndpointSpec, of entry: Resource.ServiceEntry, options: MeshOptions,
+        services: [ServiceTranslation.Selectable], policies: [String]
+    ) -> Workload {
         let (metadata, labels) = (entry.metadata, entry.metadata.labels)
-        var workload = common(metadata, endpoint)
-        workload.uid = uid("ServiceEntry", metadata, "\(metadata.name)/\(endpoint.address)")
+        var workload = common(metadata, endpoint, options)
+        workload.uid = uid("ServiceEntry", metadata.namespace, "\(metadata.name)/\(endpoint.address)", options)
         if let ip = endpoint.ip { workload.addresses = [ip] } else { workload.hostname = endpoint.address }
         workload.network = endpoint.network(labels: endpoint.labels, options)
         workload.workloadName = metadata.name
         // Istio names, tunnels and selects these by the labels of the ServiceEntry; only PeerAuthentication looks at the endpoint's.
         workload.name(by: labels)
         workload.setTunnel(labels: labels, annotations: metadata.annotations)
-        workload.services = services.map { $0.membership(of: endpoint) }
-        workload.authorizationPolicies =
-            policies.selecting(labels, namespace: metadata.namespace)
-            + peers.applying(to: endpoint.labels, namespace: metadata.namespace)
-        append(workload)
+        workload.services = memberships(services, of: endpoint)
+        workload.authorizationPolicies = policies
+        return workload
     }
 
-    private func common(_ metadata: Resource.Metadata, _ endpoint: Resource.EndpointSpec) -> Workload {
+    private static func memberships(
+        _ services: [ServiceTranslation.Selectable], of endpoint: Resource.EndpointSpec
+    ) -> [ServiceMembership] {
+        services.map { $0.membership(of: endpoint) }.sorted { $0.service < $1.service }
+    }
+
+    private static func common(
+        _ metadata: Resource.Metadata, _ endpoint: Resource.EndpointSpec, _ options: MeshOptions
+    ) -> Workload {
         var workload = Workload()
         workload.name = metadata.name
         workload.namespace = metadata.namespace
@@ -107,14 +144,12 @@ struct WorkloadTranslation {
         return workload
     }
 
-    private mutating func append(_ workload: Workload) {
-        var workload = workload
-        workload.services.sort { $0.service < $1.service }
-        workloads.append(workload)
+    static func uid(entry name: String, namespace: String, _ options: MeshOptions) -> String {
+        uid("WorkloadEntry", namespace, name, options)
     }
 
-    private func uid(_ kind: String, _ metadata: Resource.Metadata, _ name: String) -> String {
-        "\(options.clusterName)/networking.istio.io/\(kind)/\(metadata.namespace)/\(name)"
+    private static func uid(_ kind: String, _ namespace: String, _ name: String, _ options: MeshOptions) -> String {
+        "\(options.clusterName)/networking.istio.io/\(kind)/\(namespace)/\(name)"
     }
 }
 

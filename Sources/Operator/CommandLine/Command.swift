@@ -87,4 +87,11 @@ package struct Invocation: Sendable {
 
     mutating func set(_ option: CommandOption, _ value: String) { values[option.name, default: []].append(value) }
     mutating func append(operand: String) { operands.append(operand) }
+
+    /// The same with a word before the operands: for a command that is another one about one kind.
+    func prefixed(_ word: String) -> Invocation {
+        var copy = self
+        copy.operands.insert(word, at: 0)
+        return copy
+    }
 }

@@ -7,13 +7,13 @@ enum Help {
         let width = commands.map(\.name.count).max() ?? 0
         let rows = commands.map { "  \(padded($0.name, width))  \($0.summary)\n" }.joined()
         return """
-            warren: look into the mesh of this host, check it, and prepare its files.
+            warren: look into the mesh of this host, check it, and change the whole mesh by its control plane.
 
             Usage: warren COMMAND [OPTION …]
 
             \(rows)
             `warren COMMAND --help` shows a command's options and examples.
-            Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage, 3 warrend not reachable.
+            Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage, 3 warrend not reachable, or the control plane.
 
             """
     }

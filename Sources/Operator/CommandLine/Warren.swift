@@ -9,9 +9,16 @@ package enum Warren {
             CheckCommand.command, StatusCommand.command, WorkloadsCommand.command, ServicesCommand.command,
             PoliciesCommand.command,
             CertificatesCommand.command, ConnectionsCommand.command, TunnelsCommand.command, LogCommand.command,
-            ValidateCommand.command, TranslateCommand.command, AuthorityCommand.command, VersionCommand.command,
-            CompletionCommand.command, ReferenceCommand.command,
-        ]
+            ValidateCommand.command, TranslateCommand.command, AuthorityCommand.command,
+        ] + controlPlane + [VersionCommand.command, CompletionCommand.command, ReferenceCommand.command]
+    }
+
+    /// Those that ask a control plane.
+    private static var controlPlane: [Command] {
+        [ApplyCommand.command, GetCommand.command, DescribeCommand.command, EditCommand.command, DeleteCommand.command]
+            + LabelCommand.commands + NamespaceCommand.commands + [APIResourcesCommand.command] + NodesCommand.commands
+            + TokenCommand.commands + [JoinCommand.command, LeaveCommand.command] + RegistrationCommand.commands
+            + ControlCommand.commands + ContextCommand.commands + [KubeconfigCommand.command]
     }
 
     /// - Parameter words: the command line without the program's name.

@@ -34,12 +34,16 @@ enum ReferenceCommand {
         `warren` talks to the warrend of this host over its admin socket (`\(AdminSocket.standard)`, or what `--socket` or the
         environment variable `WARREN_SOCKET` names). `validate`, `translate`, `ca init` and most of `check` need no daemon.
 
+        Commands about objects, tokens and hosts ask a control plane: that of this host over `\(ControlEndpoint.localSocket)`, as root, or
+        the one that a context names (`warren context`). Which context: `--context`, then `WARREN_CONTEXT`, then the one in use; `--server`
+        names an address instead. Contexts are kept in `~/.config/warren/config.yaml`, or where `WARREN_CONFIG` says.
+
         | exit code | means |
         |---|---|
         | 0 | fine |
         | 1 | a finding, or what was asked for failed |
         | 2 | the command line is wrong |
-        | 3 | no warrend answered |
+        | 3 | no warrend, or no control plane, answered |
 
         Tables are for people and may change; `-o json` and `-o yaml` are for programs. Colours are for terminals alone, and never
         with `NO_COLOR`. This page is made of the program's own table of commands: `warren reference cli` prints it.

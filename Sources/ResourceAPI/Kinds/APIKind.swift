@@ -16,6 +16,8 @@ package struct APIKind: Sendable {
     package var hasStatus = true
     /// Whether a patch may merge lists by keys, as Kubernetes' own kinds allow.
     package var hasStrategicMerge = false
+    /// Whether DELETE answers with the object that went, as typed clients of some of Kubernetes' kinds expect, rather than with a Status.
+    package var returnsDeleted = false
     /// What names must be.
     package var nameRule = NameRule.subdomain
     /// Between NAME and AGE.
@@ -25,6 +27,8 @@ package struct APIKind: Sendable {
     package let description: String
     /// What Kubernetes fills in beyond the schema's own defaults.
     var complete: @Sendable (Value) -> Value = { $0 }
+    /// What an update leaves as it was, though it doesn't say so.
+    var carry: @Sendable (_ object: Value, _ old: Value) -> Value = { object, _ in object }
     /// What must not change, and other rules between an object and what it was; nil when it is new.
     var check: @Sendable (_ object: Value, _ old: Value?) -> [FieldError] = { _, _ in [] }
 

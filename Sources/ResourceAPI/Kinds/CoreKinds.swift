@@ -4,7 +4,7 @@ import Documents
 
 /// Kubernetes' own kinds, with the fields that its API server would return.
 extension APIKind {
-    static let namespace: APIKind = {
+    package static let namespace: APIKind = {
         var kind = APIKind(
             "Namespace", "namespaces", group: "", versions: "v1",
             description: "A name for a set of objects. The label istio.io/dataplane-mode: ambient enrols its workloads.",
@@ -23,10 +23,11 @@ extension APIKind {
         kind.nameRule = .label
         kind.columns = [APIColumn("Status", "The status of the namespace", at: "status", "phase")]
         kind.complete = NamespaceRules.complete
+        kind.carry = NamespaceRules.carry
         return kind
     }()
 
-    static let serviceAccount: APIKind = {
+    package static let serviceAccount: APIKind = {
         let reference = Schema.object(
             SchemaField("name", .string, "Name of the secret."), SchemaField("namespace", .string, "Its namespace."),
             SchemaField("kind", .string, "Its kind."), SchemaField("apiVersion", .string, "Its API version."),
@@ -41,6 +42,7 @@ extension APIKind {
                 "Not used here; kept as written."),
             SchemaField("automountServiceAccountToken", .boolean, "Not used here; kept as written."))
         kind.shortNames = ["sa"]
+        kind.returnsDeleted = true
         kind.hasStatus = false
         kind.hasStrategicMerge = true
         kind.columns = [
@@ -51,18 +53,20 @@ extension APIKind {
         return kind
     }()
 
-    static let service: APIKind = {
+    package static let service: APIKind = {
         var kind = APIKind(
             "Service", "services", group: "", versions: "v1",
             description: "A name and virtual addresses for the workloads that its selector finds in its own namespace.",
             fields: SchemaField("spec", serviceSpec, "What is wanted of the service."),
             SchemaField("status", serviceStatus, "What is known of the service."))
         kind.shortNames = ["svc"]
+        kind.returnsDeleted = true
         kind.categories = ["all"]
         kind.hasStrategicMerge = true
         kind.nameRule = .service
         kind.columns = ServiceColumns.all
         kind.complete = ServiceRules.complete
+        kind.carry = ServiceRules.keepingAddresses
         kind.check = ServiceRules.check
         return kind
     }()

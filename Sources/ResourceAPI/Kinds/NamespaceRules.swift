@@ -16,4 +16,9 @@ enum NamespaceRules {
         }
         return object.setting(["status", "phase"], .string(isDying ? "Terminating" : "Active"))
     }
+
+    /// Its finalizers are changed through `finalize` only.
+    @Sendable static func carry(_ object: Value, _ old: Value) -> Value {
+        object.setting(["spec", "finalizers"], old.at("spec", "finalizers"))
+    }
 }

@@ -20,7 +20,7 @@ extension APIKind {
         ]
     }
 
-    static let workloadEntry: APIKind = {
+    package static let workloadEntry: APIKind = {
         var kind = APIKind(
             "WorkloadEntry", "workloadentries", group: networking, versions: "v1", "v1beta1", "v1alpha3",
             description: "One workload. The annotations warren.dev/node and warren.dev/network-namespace say where it runs.",
@@ -38,7 +38,7 @@ extension APIKind {
         return kind
     }()
 
-    static let workloadGroup: APIKind = {
+    package static let workloadGroup: APIKind = {
         let number = Schema.integer
         let header = Schema.object(SchemaField("name", .string, "Name."), SchemaField("value", .string, "Value."))
         let probe = Schema.object(
@@ -82,7 +82,7 @@ extension APIKind {
         return kind
     }()
 
-    static let serviceEntry: APIKind = {
+    package static let serviceEntry: APIKind = {
         let port = Schema.object(
             SchemaField("number", .integer, "The port of the service.", required: true),
             SchemaField("name", .string, "The name of the port.", required: true),

@@ -51,7 +51,7 @@ extension APIKind {
                     SchemaField("values", .strings, "One of these values."),
                     SchemaField("notValues", .strings, "None of these values."))), "All of these conditions."))
 
-    static let authorizationPolicy: APIKind = {
+    package static let authorizationPolicy: APIKind = {
         var kind = APIKind(
             "AuthorizationPolicy", "authorizationpolicies", group: security, versions: "v1", "v1beta1",
             description: "Which connections to its workloads are allowed or denied.",
@@ -80,7 +80,7 @@ extension APIKind {
         return kind
     }()
 
-    static let peerAuthentication: APIKind = {
+    package static let peerAuthentication: APIKind = {
         let mode = Schema.object(
             SchemaField("mode", .words("UNSET", "DISABLE", "PERMISSIVE", "STRICT"), "STRICT: only what comes through a tunnel."))
         var kind = APIKind(

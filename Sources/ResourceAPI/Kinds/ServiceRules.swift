@@ -3,7 +3,8 @@
 import Bytes
 import Documents
 
-/// What Kubernetes fills in of a service, and what must not change of one. Addresses that the server gives out are the caller's: it knows which are free.
+/// What Kubernetes fills in of a service, and what must not change of one. Addresses that the server gives out are the caller's: it knows
+/// which are free.
 enum ServiceRules {
     @Sendable static func complete(_ object: Value) -> Value {
         guard let spec = object["spec"], spec.mappingValue != nil else { return object }
@@ -124,14 +125,21 @@ enum ServiceRules {
     }
 
     /// What an update that says nothing of addresses keeps of the old object, as Kubernetes does.
-    static func keepingAddresses(_ object: Value, of old: Value) -> Value {
-        guard object.at("spec", "type") != "ExternalName", let spec = object["spec"], let was = old["spec"] else { return object }
-        var changed = spec
+    @Sendable static func keepingAddresses(_ object: Value, of old: Value) -> Value {
+        guard let spec = object["spec"], let was = old["spec"] else { return object }
         let single = spec["clusterIP"]?.stringValue ?? ""
         let several = spec["clusterIPs"]?.strings ?? []
-        guard single.isEmpty, several.isEmpty || several == (was["clusterIPs"]?.strings ?? []) else { return object }
-        for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]
-        where spec.at(key) == nil || key.hasPrefix("clusterIP") {
+        let before = was["clusterIPs"]?.strings ?? []
+        var changed = spec
+        if spec["type"] == "ExternalName" {
+            // Its addresses go back to the server.
+            guard several == before else { return object }
+            for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] { changed = changed.setting(key, nil) }
+            return object.setting("spec", changed)
+        }
+        guard single.isEmpty, several.isEmpty || several == before else { return object }
+        for key in ["clusterIP", "clusterIPs"] { if let value = was.at(key) { changed = changed.setting(key, value) } }
+        for key in ["ipFamilies", "ipFamilyPolicy"] where spec.at(key) == nil {
             if let value = was.at(key) { changed = changed.setting(key, value) }
         }
         return object.setting("spec", changed)

@@ -6,7 +6,7 @@ import Documents
 extension APIKind {
     private static let warren = "warren.dev"
 
-    static let node: APIKind = {
+    package static let node: APIKind = {
         let workload = Schema.object(
             SchemaField("uid", .string, "Of the workload."), SchemaField("state", .string, "captured, waiting or failed."),
             SchemaField("reason", .string, "Why it isn't captured."))
@@ -45,7 +45,7 @@ extension APIKind {
         return kind
     }()
 
-    static let nodeGrant: APIKind = {
+    package static let nodeGrant: APIKind = {
         var kind = APIKind(
             "NodeGrant", "nodegrants", group: warren, versions: "v1",
             description: "Which workloads hosts may register, and so for which identities they get certificates.",

@@ -134,6 +134,7 @@ final class HTTP2End: HTTP2SessionDelegate {
         invariant(buffer.count > 0, "no room for bytes")
         invariant(role == .server || !known.isConnect || (200...299).contains(known.status), "I13: bytes before the answer")
         guard known.left >= 0 else { return .reset(HTTP2Code.connectError) }
+        if known.left == 0, role == .server, !known.isConnect, conduct & 0x40 != 0 { return .trailers(["x-end": "1"]) }
         guard known.left > 0 else { return conduct & 0x20 != 0 ? .nothing : .end }
         let count = min(known.left, buffer.count)
         unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]).initializeMemory(as: UInt8.self, repeating: 0x2e)

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Documents
+internal import HTTP
+internal import Kernel
+internal import Mesh
+internal import ResourceAPI
+internal import Store
+internal import Transport
+
+/// A write on its way: what is asked for, by whom, and how often it was tried.
+private struct PendingWrite {
+    enum Content {
+        case object(Value)
+        case patch(PatchType, Value)
+        case deletion(DeleteOptions)
+    }
+
+    let request: APIRequest
+    let content: Content
+    let representation: Representation
+    let exchange: any HTTPExchange
+    let principal: Principal
+    /// The same whenever it is tried again.
+    let uid = UniqueID.random()
+    let suffix = UniqueID.suffix()
+    var tries = 0
+}
+
+/// What is to be stored for a write, and what its client is told when it is.
+private struct DecidedWrite {
+    let key: StoreKey
+    var transaction: StoreTransaction
+    /// With the revision still to come.
+    let object: Value
+    let change: ObjectChange
+    let warnings: [String]
+    /// Nil: the object itself.
+    var document: Value?
+    var places: [NetworkAddress] = []
+}
+
+extension ResourceServer {
+    /// How often a write is tried again because somebody else was quicker.
+    private static let attempts = 8
+    /// Objects that one `deletecollection` ends.
+    private static let collectionLimit = 10_000
+
+    func write(_ request: APIRequest, _ exchange: any HTTPExchange, _ principal: Principal) throws(APIStatus) {
+        let representation = try Representation(accept: exchange.head.headers["accept"] ?? "")
+        let type = exchange.head.headers["content-type"] ?? ""
+        let patch: PatchType? = request.verb == .patch ? try PatchType(contentType: type, kind: request.kind) : nil
+        exchange.readBody(limit: RequestBody.maximumBytes) { [weak self] result in
+            guard let self else { return }
+            do throws(APIStatus) {
+                let bytes: [UInt8]
+                switch result {
+                case .success(let body): bytes = body
+                case .failure(.tooLarge): throw .bodyTooLarge
+                case .failure(.timeout): throw APIStatus(.timeout, "the body of the request didn't come in time")
+                case .failure(.aborted): return
+                }
+                let content: PendingWrite.Content
+                switch request.verb {
+                case .delete, .deletecollection:
+                    content = .deletion(
+                        try DeleteOptions(request.options, body: RequestBody.deletion(bytes, contentType: type)))
+                default:
+                    if let patch {
+                        content = .patch(patch, try RequestBody.patch(bytes, patch))
+                    } else {
+                        content = .object(try RequestBody.object(bytes, contentType: type))
+                    }
+                }
+                let pending = PendingWrite(
+                    request: request, content: content, representation: representation, exchange: exchange,
+                    principal: principal)
+                if request.verb == .deletecollection { try deleteCollection(pending) } else { try attempt(pending) }
+            } catch {
+                refuse(exchange, error, principal)
+            }
+        }
+    }
+
+    // MARK: - One object
+
+    private func attempt(_ pending: PendingWrite) throws(APIStatus) {
+        let decided = try decide(pending)
+        let request = pending.request
+        if case .deletion(let options) = pending.content, options.isDryRun { return answer(pending, decided, revision: nil) }
+        if request.options.isDryRun || decided.transaction.writes.isEmpty { return answer(pending, decided, revision: nil) }
+        for place in decided.places { claimed[place] = "\(decided.key.namespace)/\(decided.key.name)" }
+        state.commit(decided.transaction) { [weak self] outcome in
+            guard let self else { return }
+            for place in decided.places { claimed[place] = nil }
+            switch outcome {
+            case .success(let revision):
+                audit.done(
+                    request.verb.rawValue, Self.subject(decided.key), by: pending.principal.name,
+                    from: pending.exchange.peer.place)
+                answer(pending, decided, revision: revision)
+            case .failure(.conflict): tryAgain(pending)
+            case .failure(let failure):
+                refuse(
+                    pending.exchange,
+                    APIStatus(
+                        .unavailable, "it isn't certain whether this was stored: \(Self.words(failure)). Look, then try again"),
+                    pending.principal)
+            }
+        }
+    }
+
+    private static func subject(_ key: StoreKey) -> String {
+        key.namespace.isEmpty ? "\(key.resource)/\(key.name)" : "\(key.resource)/\(key.namespace)/\(key.name)"
+    }
+
+    private func tryAgain(_ pending: PendingWrite) {
+        var pending = pending
+        pending.tries += 1
+        do throws(APIStatus) {
+            guard pending.tries < Self.attempts else { throw .modified(pending.request.kind, pending.request.name ?? "") }
+            try attempt(pending)
+        } catch {
+            refuse(pending.exchange, error, pending.principal)
+        }
+    }
+
+    private func decide(_ pending: PendingWrite) throws(APIStatus) -> DecidedWrite {
+        let request = pending.request
+        let standing = request.name.flatMap { state.cache.object(Self.key(request.kind, request.namespace, $0)) }
+        let old = try standing.map { object throws(APIStatus) in try Self.tree(object) }
+        if case .deletion(let options) = pending.content { return try decide(deletion: options, pending, standing, old) }
+        var writer = ObjectWriter(request, context(pending))
+        let result: ObjectWriter.Result
+        switch pending.content {
+        case .object(let body) where request.verb == .create: result = try writer.create(body)
+        case .object(let body):
+            guard let old else { throw .notFound(request.kind, request.name ?? "") }
+            result = try writer.update(body, old: old)
+        case .patch(let type, let document): result = try writer.patch(type, document, old: old)
+        case .deletion: throw .methodNotAllowed
+        }
+        return try decide(result, pending, standing, old)
+    }
+
+    private func decide(
+        _ result: ObjectWriter.Result, _ pending: PendingWrite, _ standing: CachedObject?, _ old: Value?
+    ) throws(APIStatus) -> DecidedWrite {
+        let request = pending.request
+        let name = result.object.at("metadata", "name")?.stringValue ?? ""
+        let key = Self.key(request.kind, request.namespace, name)
+        if result.change == .created, state.cache.object(key) != nil { throw .alreadyExists(request.kind, name) }
+        var object = result.object
+        var transaction = StoreTransaction(conditions: [.init(key, revision: standing?.revision)])
+        try checkGrants(request, pending.principal, before: old, after: result.change == .removed ? nil : object)
+        switch result.change {
+        case .unchanged:
+            return DecidedWrite(
+                key: key, transaction: StoreTransaction(), object: object, change: .unchanged, warnings: result.warnings)
+        case .removed:
+            transaction.writes = [.delete(key)]
+            transaction.writes += Self.released(object, key, request.kind, pool, state.cache, WallTime.now().seconds)
+        case .created, .updated:
+            if request.kind == .service { object = try addressed(object, key, &transaction, isDryRun: request.options.isDryRun) }
+            if result.change == .created, request.kind.isNamespaced {
+                // It must still be there, and not be going, when this is stored.
+                let namespace = StoreKey(NamespaceCollector.namespaces, key.namespace)
+                transaction.conditions.append(.init(namespace, revision: state.cache.object(namespace)?.revision))
+            }
+            transaction.writes.append(.put(key, ObjectText.stored(object)))
+        }
+        var decided = DecidedWrite(
+            key: key, transaction: transaction, object: object, change: result.change, warnings: result.warnings)
+        if request.kind == .workloadEntry { decided.places = WorkloadAddresses.places(of: object)?.places ?? [] }
+        return decided
+    }
+
+    private func decide(
+        deletion options: DeleteOptions, _ pending: PendingWrite, _ standing: CachedObject?, _ old: Value?
+    ) throws(APIStatus) -> DecidedWrite {
+        let kind = pending.request.kind
+        guard let standing, let old else { throw .notFound(kind, pending.request.name ?? "") }
+        try checkGrants(pending.request, pending.principal, before: old, after: nil)
+        let now = WallTime.now().seconds
+        var transaction = StoreTransaction(conditions: [.init(standing.key, revision: standing.revision)])
+        switch try ObjectDeletion.end(old, kind, options, now: Timestamp(seconds: now)) {
+        case .waiting:
+            return DecidedWrite(key: standing.key, transaction: StoreTransaction(), object: old, change: .unchanged, warnings: [])
+        case .mark(let marked):
+            transaction.writes = [.put(standing.key, ObjectText.stored(marked))]
+            return DecidedWrite(key: standing.key, transaction: transaction, object: marked, change: .updated, warnings: [])
+        case .remove:
+            transaction.writes = [.delete(standing.key)]
+            transaction.writes += Self.released(old, standing.key, kind, pool, state.cache, now)
+            return DecidedWrite(
+                key: standing.key, transaction: transaction, object: old, change: .removed, warnings: [],
+                document: ObjectDeletion.document(old, kind))
+        }
+    }
+
+    private func context(_ pending: PendingWrite) -> WriteContext {
+        let own = "\(pending.request.namespace ?? "")/\(pending.request.name ?? "")"
+        return WriteContext(
+            now: Timestamp(seconds: WallTime.now().seconds), uid: pending.uid, suffix: pending.suffix,
+            userAgent: pending.exchange.head.headers["user-agent"] ?? "", mesh: settings.mesh,
+            namespace: { [unowned self] in namespaceState($0) },
+            holders: { [unowned self] address, network in holders(address, network, except: own) })
+    }
+
+    private func checkGrants(
+        _ request: APIRequest, _ principal: Principal, before: Value?, after: Value?
+    ) throws(APIStatus) {
+        guard request.kind == .workloadEntry else { return }
+        try Authorizer.checkChange(principal, .update, before: before, after: after, grants: book.grants)
+    }
+
+    // MARK: - Addresses of services
+
+    /// The service with the addresses that it still needs, and what has to be stored so that it alone has them.
+    private func addressed(
+        _ service: Value, _ key: StoreKey, _ transaction: inout StoreTransaction, isDryRun: Bool
+    ) throws(APIStatus) -> Value {
+        let served = [pool.ipv4?.address.family, pool.ipv6?.address.family].compactMap { $0 }
+        let now = WallTime.now().seconds
+        if let refusal = ServiceAddresses.refusal(service, served: served) { throw .invalid(.service, key.name, [refusal]) }
+        var claims: [ServiceAddressPool.Claim] = []
+        for address in ServiceAddresses.addresses(of: service) where pool.covers(address) {
+            guard let claim = pool.claim(address, for: key, in: state.cache, now: now) else {
+                let fault = FieldError(
+                    .invalid, "spec.clusterIPs", value: Value.string(address.description).json,
+                    "failed to allocate IP \(address): provided IP is already allocated, or was until less than \(pool.quarantine) s ago"
+                )
+                throw .invalid(.service, key.name, [fault])
+            }
+            claims.append(claim)
+        }
+        var chosen: [IPAddress] = []
+        for family in ServiceAddresses.wanted(service, served: served) {
+            guard let claim = pool.choose(family, for: key, in: state.cache, now: now) else {
+                throw APIStatus(
+                    .internalError, "no address of the range for services is free: widen services.ipv4 or services.ipv6")
+            }
+            claims.append(claim)
+            chosen.append(claim.address)
+        }
+        for claim in claims where claim.isNew {
+            transaction.conditions.append(claim.condition)
+            transaction.writes.append(claim.write)
+        }
+        return ServiceAddresses.assigning(chosen, to: service)
+    }
+
+    // MARK: - Answers
+
+    private func answer(_ pending: PendingWrite, _ decided: DecidedWrite, revision: UInt64?) {
+        if let document = decided.document {
+            return pending.exchange.respond(ControlAnswer.success(document))
+        }
+        var object = decided.object
+        if let revision { object = object.setting(["metadata", "resourceVersion"], .string(String(revision))) }
+        pending.exchange.respond(
+            respond(
+                with: object, pending.request, pending.representation, status: decided.change == .created ? 201 : 200,
+                warnings: decided.warnings))
+    }
+
+    // MARK: - Many
+
+    /// Ends every object that fits, each by itself: what can't be ended is left, as Kubernetes does it.
+    private func deleteCollection(_ pending: PendingWrite) throws(APIStatus) {
+        guard case .deletion(let options) = pending.content else { return }
+        let request = pending.request
+        let all = state.cache.objects(request.kind.resource, namespace: request.kind.isNamespaced ? request.namespace : nil)
+        var ended: [CachedObject] = []
+        for object in all where ended.count < Self.collectionLimit {
+            let tree = try Self.tree(object)
+            if let labels = request.options.labelSelector, !labels.matches(tree.at("metadata", "labels")?.stringMap ?? [:]) {
+                continue
+            }
+            if let fields = request.options.fieldSelector,
+                !fields.matches(name: object.key.name, namespace: object.key.namespace)
+            {
+                continue
+            }
+            ended.append(object)
+        }
+        let now = WallTime.now().seconds
+        var transaction = StoreTransaction()
+        for object in ended {
+            let tree = try Self.tree(object)
+            try checkGrants(request, pending.principal, before: tree, after: nil)
+            switch try ObjectDeletion.end(tree, request.kind, options, now: Timestamp(seconds: now)) {
+            case .waiting: continue
+            case .mark(let marked): transaction.writes.append(.put(object.key, ObjectText.stored(marked)))
+            case .remove:
+                transaction.writes.append(.delete(object.key))
+                transaction.writes += Self.released(tree, object.key, request.kind, pool, state.cache, now)
+            }
+            transaction.conditions.append(.init(object.key, revision: object.revision))
+        }
+        let exchange = pending.exchange
+        let metadata = ListMetadata(resourceVersion: String(state.cache.revision))
+        let head = APIList.head(request.kind, version: request.version, metadata: metadata)
+        let texts = ended.map { ObjectText.shown($0.text, revision: $0.revision) }
+        let body = head + Array(texts.joined(separator: ",".utf8)) + APIList.tail
+        let response = HTTP1Response(status: 200, headers: ["content-type": "application/json"], body: body)
+        guard !transaction.writes.isEmpty, !options.isDryRun else { return exchange.respond(response) }
+        state.commit(transaction) { [weak self] outcome in
+            guard let self else { return }
+            switch outcome {
+            case .success:
+                audit.done(
+                    "deletecollection", request.subject, by: pending.principal.name, from: exchange.peer.place, "\(ended.count)")
+                exchange.respond(response)
+            case .failure(.conflict): tryCollectionAgain(pending)
+            case .failure(let failure):
+                refuse(exchange, APIStatus(.unavailable, "the store doesn't answer: \(Self.words(failure))"), pending.principal)
+            }
+        }
+    }
+
+    private func tryCollectionAgain(_ pending: PendingWrite) {
+        var pending = pending
+        pending.tries += 1
+        do throws(APIStatus) {
+            guard pending.tries < Self.attempts else {
+                throw APIStatus(.conflict, "these objects change too quickly to be deleted together: try again")
+            }
+            try deleteCollection(pending)
+        } catch {
+            refuse(pending.exchange, error, pending.principal)
+        }
+    }
+}

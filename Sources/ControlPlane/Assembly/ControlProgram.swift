@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+internal import Daemon
+internal import Documents
+internal import Kernel
+
+/// What `warren-control` does with its command line.
+package enum ControlProgram {
+    private static let help = """
+        warren-control: the control plane of the Warren mesh. Keeps the resources, issues certificates, tells hosts what they need.
+
+        Usage:
+          warren-control [--config FILE]    serve, in the foreground
+          warren-control check-config [--config FILE]
+                                            read the configuration and say what is wrong with it
+          warren-control --version
+          warren-control --help
+
+        No configuration is needed. FILE is \(ControlConfiguration.standardPath), if it is there, unless said
+        otherwise. The store and the certificate authority are made at the first start. SIGTERM ends it.
+
+        Examples:
+          warren-control
+          kubectl --kubeconfig <(warren kubeconfig) get namespaces
+        """
+
+    package static func run(_ arguments: [String]) -> CInt {
+        var rest = Array(arguments.dropFirst())
+        if rest.contains("--help") || rest.contains("-h") { return say(help) }
+        if rest.contains("--version") { return say("warren-control \(warrenVersion)") }
+        var path: String?
+        if let index = rest.firstIndex(of: "--config") {
+            guard index + 1 < rest.count else { return refuse("--config needs a file") }
+            path = rest[index + 1]
+            rest.removeSubrange(index...index + 1)
+        }
+        guard rest.count <= 1 else { return refuse("too many arguments: \(rest.joined(separator: " "))") }
+        switch rest.first {
+        case nil: return serve(path)
+        case "check-config": return read(path) == nil ? ExitCode.configuration : say("the configuration is good")
+        case let word?: return refuse("unknown argument '\(word)'")
+        }
+    }
+
+    private static func serve(_ path: String?) -> CInt {
+        do throws(Errno) {
+            let signals = try SignalDescriptor()
+            guard let configuration = read(path) else { return ExitCode.configuration }
+            return try Assembly.run(configuration, signals: signals)
+        } catch {
+            return fail("can't start: \(error)", ExitCode.system)
+        }
+    }
+
+    /// The configuration; nil after its findings were written. A file that nobody named needn't be there.
+    private static func read(_ given: String?) -> ControlConfiguration? {
+        let defaults = ControlConfiguration(names: [])
+        let path = given ?? ControlConfiguration.standardPath
+        let bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try File.read(path, limit: 1 << 20)
+        } catch {
+            if given == nil, error == .noSuchFile { return defaults }
+            _ = fail("\(path) can't be read: \(error). Write it, or name another with --config", 0)
+            return nil
+        }
+        let (configuration, findings) = ControlConfiguration.read(bytes, defaults: defaults)
+        for finding in findings {
+            let position = "\(path):\(finding.position.line):\(finding.position.column)"
+            StandardStream.error.write(
+                "\(position): \(finding.severity.rawValue) \(finding.code): \(finding.message). \(finding.remedy)\n")
+        }
+        return findings.contains { $0.severity == .error } ? nil : configuration
+    }
+
+    private static func say(_ text: String) -> CInt {
+        StandardStream.output.write(text + "\n")
+        return 0
+    }
+
+    private static func refuse(_ text: String) -> CInt {
+        fail("\(text). `warren-control --help` shows what there is", ExitCode.usage)
+    }
+
+    private static func fail(_ text: String, _ code: CInt) -> CInt {
+        StandardStream.error.write("warren-control: \(text)\n")
+        return code
+    }
+}
+
+/// As sysexits.h has them, so that systemd and scripts can tell.
+enum ExitCode {
+    static let usage: CInt = 64
+    static let unavailable: CInt = 69
+    static let system: CInt = 71
+    static let configuration: CInt = 78
+}

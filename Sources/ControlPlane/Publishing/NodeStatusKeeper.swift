@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Discovery
+internal import Documents
+internal import Kernel
+internal import Loop
+internal import ResourceAPI
+internal import Store
+internal import Telemetry
+
+/// Keeps the status of each `Node` as discovery and reports tell it, and tells the publisher whose workloads are out of reach. Changes are gathered: five
+/// hundred hosts that come at once are one write. On the loop of the API.
+final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
+    private static let interval = Interval.seconds(2)
+    private static let batch = 256
+
+    private let state: ControlState
+    private let discovery: DiscoveryServer
+    private let reports: NodeReports
+    private let watch: NodeWatch
+    private let loop: Loop
+    private let log: Log
+    private var dirty: Set<String> = []
+    private var isWriting = false
+    private var hasBegun = false
+
+    init(
+        state: ControlState, discovery: DiscoveryServer, publishing: Publishing, reports: NodeReports, loop: Loop, log: Log
+    ) {
+        self.state = state
+        self.discovery = discovery
+        self.reports = reports
+        self.loop = loop
+        self.log = log
+        watch = NodeWatch(loop: loop)
+        watch.onHealth = { [log] node, isHealthy in
+            log.warn("host \(node) is \(isHealthy ? "back" : "away"): its workloads are \(isHealthy ? "healthy" : "unhealthy")")
+            publishing.setHealthy(isHealthy, node: node)
+        }
+        watch.onExpired = { [log] node in
+            log.warn(
+                "host \(node) has been away for longer than its grace; its registrations stay until it is evicted or deleted")
+        }
+        discovery.observer = self
+        reports.onReport = { [unowned self] node, _ in dirty.insert(node) }
+        state.observe(self)
+        _ = loop.arm(Self.interval, self, tag: 0)
+    }
+
+    func connected(node: String) {
+        log.info("host \(node) is connected")
+        watch.connected(node)
+        dirty.insert(node)
+    }
+
+    func disconnected(node: String) {
+        log.info("host \(node) is disconnected")
+        watch.disconnected(node)
+        dirty.insert(node)
+    }
+
+    func refused(node: String, type: ResourceType, error: String) {
+        log.warn("host \(node) refused resources of \(type.rawValue): \(error.prefix(512))")
+        dirty.insert(node)
+    }
+
+    func acknowledged(revision: UInt64) {}
+
+    /// The host is no member any more.
+    func forget(_ node: String) {
+        watch.forget(node)
+        reports.forget(node)
+        dirty.remove(node)
+    }
+
+    // MARK: - Writing
+
+    func timerFired(_ tag: UInt32) {
+        _ = loop.arm(Self.interval, self, tag: 0)
+        guard state.isLoaded, !isWriting, !dirty.isEmpty else { return }
+        var transaction = StoreTransaction()
+        for node in Array(dirty.prefix(Self.batch)) {
+            dirty.remove(node)
+            guard let standing = state.cache.object(NodeRecord.key(node)), let object = try? JSON.read(standing.text) else {
+                continue
+            }
+            let status = status(of: node, before: object["status"] ?? .object([]))
+            guard status != object["status"] else { continue }
+            transaction.conditions.append(.init(standing.key, revision: standing.revision))
+            transaction.writes.append(.put(standing.key, ObjectText.stored(object.setting("status", status))))
+        }
+        guard !transaction.writes.isEmpty else { return }
+        isWriting = true
+        state.commit(transaction) { [weak self] outcome in
+            guard let self else { return }
+            isWriting = false
+            guard case .failure = outcome else { return }
+            // Somebody else wrote one of them: all are looked at again.
+            for write in transaction.writes { if case .put(let key, _) = write { dirty.insert(key.name) } }
+        }
+    }
+
+    private func status(of node: String, before: Value) -> Value {
+        var status = before
+        let connection = discovery.status(of: node)
+        status = status.setting(
+            "connectedSince", connection.map { .string(Timestamp(seconds: $0.connectedSince.seconds).description) })
+        if let connection {
+            status = status.setting("synced", .bool(connection.isSynchronised && connection.behindSince == nil))
+            if !connection.version.isEmpty { status = status.setting("version", .string(connection.version)) }
+        } else {
+            status = status.setting("synced", nil)
+        }
+        guard let (report, _) = reports.report(of: node) else { return status }
+        if !report.version.isEmpty { status = status.setting("version", .string(report.version)) }
+        status = status.setting("revision", report.mesh.isEmpty ? nil : .string(report.mesh))
+        let workloads = report.workloads.map { workload in
+            Value.object(present: [
+                ("uid", .string(workload.uid)), ("state", .string(workload.state.rawValue)),
+                ("reason", workload.reason.isEmpty ? nil : .string(workload.reason)),
+            ])
+        }
+        return status.setting("workloads", workloads.isEmpty ? nil : .array(workloads))
+    }
+}
+
+extension NodeStatusKeeper: StateObserver {
+    /// Each host that is known has its whole grace from the beginning on: nobody is away because we were (I21).
+    func stateLoaded(_ state: ControlState) {
+        let known = state.cache.objects(NodeRecord.resource).map(\.key.name)
+        if !hasBegun {
+            hasBegun = true
+            watch.start(known)
+        }
+        dirty.formUnion(known)
+    }
+
+    func stateChanged(_ state: ControlState, _ changes: [StoreChange]) {
+        for change in changes where change.key.resource == NodeRecord.resource && change.value == nil { forget(change.key.name) }
+    }
+}

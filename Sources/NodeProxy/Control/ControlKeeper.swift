@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Daemon
+internal import Discovery
+internal import Kernel
+internal import Loop
+internal import Messages
+internal import Telemetry
+internal import Transport
+
+/// Keeps one connection to one of the control plane's addresses, and a call of discovery on it: tries them in turn, again and again, with growing pauses.
+/// Traffic never waits for it. On the node's loop.
+///
+///     waiting ─► connecting ─► connected ─► synchronised
+///        ▲            │             │            │
+///        └────────────┴── the next address ──────┘
+final class ControlKeeper: DeltaClientDelegate {
+    enum State {
+        case waiting
+        case connecting(ControlAddress)
+        case connected(ControlAddress, any ControlLink, since: WallTime)
+    }
+
+    /// A control plane that says nothing for so long, though something is to come, is given up.
+    private static let answerTimeout = Interval.seconds(30)
+
+    private unowned let host: any ControlHost
+    private let dialler: any ControlDialler
+    private let mesh: ControlMesh
+    private let addresses: [ControlAddress]
+    private(set) var credential: NodeCredential
+    private(set) var state = State.waiting
+    private(set) var isSynchronised = false
+    /// Why the last attempt or connection ended.
+    private(set) var lastFailure: (address: ControlAddress, reason: String, at: WallTime)?
+    private var next: Int
+    private var failedInRow = 0
+    private var backoff: Backoff
+    private let pause: Alarm
+    private let answerBound: Alarm
+    private var cancelAttempt: (() -> Void)?
+    private var client: DeltaClient?
+    /// Tells what belongs to this connection from what belonged to one before.
+    private var generation = 0
+    private var hasTakenFirst = false
+    private var isStopped = false
+
+    init(host: any ControlHost, dialler: any ControlDialler, mesh: ControlMesh, credential: NodeCredential) {
+        self.host = host
+        self.dialler = dialler
+        self.mesh = mesh
+        self.credential = credential
+        addresses = host.configuration.control.addresses
+        // Hosts begin at different addresses, and each at the same one every time.
+        let place = host.configuration.node.utf8.reduce(0 as UInt64) { $0 &* 31 &+ UInt64($1) }
+        next = addresses.isEmpty ? 0 : Int(place % UInt64(addresses.count))
+        backoff = Backoff(first: .milliseconds(100), longest: host.configuration.control.retry)
+        pause = Alarm(loop: host.loop)
+        answerBound = Alarm(loop: host.loop)
+    }
+
+    private var log: Log { host.log }
+
+    /// The connection, if there is one.
+    var link: (any ControlLink)? { if case .connected(_, let link, _) = state { link } else { nil } }
+
+    // MARK: - Connecting
+
+    func start() {
+        mesh.whenBegun { [weak self] in self?.dial() }
+    }
+
+    func stop() {
+        isStopped = true
+        pause.cancel()
+        cancelAttempt?()
+        drop()
+    }
+
+    /// A renewed certificate, or other roots: for the next connection.
+    func use(_ credential: NodeCredential) { self.credential = credential }
+
+    /// Somebody mended something: what waits is tried now.
+    func tryNow() {
+        backoff.reset()
+        if pause.isSet { pause.set(.zero) { [weak self] in self?.dial() } }
+    }
+
+    private func dial() {
+        guard !isStopped, !addresses.isEmpty else { return }
+        guard credential.notAfter > WallTime.now().seconds else {
+            let reason = "the certificate of this host (\(credential.identity)) has expired: run `warren join` again"
+            return failed(addresses[next], reason)
+        }
+        let address = addresses[next]
+        generation += 1
+        let mine = generation
+        state = .connecting(address)
+        cancelAttempt = dialler.dial(address, as: credential, within: host.configuration.control.connect) { [weak self] result in
+            guard let self, generation == mine else { return }
+            cancelAttempt = nil
+            switch result {
+            case .success(let link): connected(address, link)
+            case .failure(let failure): failed(address, failure.description)
+            }
+        } ended: { [weak self] reason in
+            guard let self, generation == mine else { return }
+            lost(reason)
+        }
+    }
+
+    private func connected(_ address: ControlAddress, _ link: any ControlLink) {
+        state = .connected(address, link, since: WallTime.now())
+        let mine = generation
+        let types = ResourceType.allCases
+        mesh.firstRequests(types, node: node) { [weak self] requests in
+            guard let self, generation == mine else { return }
+            let client = DeltaClient(stream: link.call(DiscoveryAPI.deltaMethod), types: types, delegate: self)
+            self.client = client
+            hasTakenFirst = false
+            client.begin(requests)
+            expectAnswer()
+        }
+        host.controlPlaneArrived()
+    }
+
+    private var node: DiscoveryNode {
+        DiscoveryNode(
+            id: host.configuration.node,
+            metadata: [
+                ("NAME", host.configuration.node), ("NAMESPACE", "warren-system"), ("NODE_NAME", host.configuration.node),
+                ("WARREN_VERSION", warrenVersion),
+            ])
+    }
+
+    private func expectAnswer() {
+        answerBound.set(Self.answerTimeout) { [weak self] in
+            self?.lost("no discovery response within \(Self.answerTimeout.seconds) s")
+        }
+    }
+
+    // MARK: - Losing
+
+    /// What was connected no longer is.
+    private func lost(_ reason: String) {
+        guard case .connected(let address, _, _) = state else { return }
+        let wasSynchronised = isSynchronised
+        drop()
+        if wasSynchronised {
+            backoff.reset()
+            failedInRow = 0
+        }
+        failed(address, reason)
+    }
+
+    private func drop() {
+        generation += 1
+        answerBound.cancel()
+        client?.cancel()
+        client = nil
+        if case .connected(_, let link, _) = state { link.close() }
+        state = .waiting
+        isSynchronised = false
+    }
+
+    /// The next address follows at once; after all of them there is a pause.
+    private func failed(_ address: ControlAddress, _ reason: String) {
+        state = .waiting
+        if lastFailure?.reason != reason || failedInRow == 0 {
+            log.warn("the control plane at \(address): \(reason)")
+        }
+        lastFailure = (address, reason, WallTime.now())
+        next = (next + 1) % addresses.count
+        failedInRow += 1
+        let isRoundOver = failedInRow % addresses.count == 0
+        pause.set(isRoundOver ? backoff.next() : .zero) { [weak self] in self?.dial() }
+    }
+
+    // MARK: - Discovery
+
+    func received(_ message: [UInt8], done: @escaping (PushOutcome) -> Void) {
+        let mine = generation
+        let isFirst = !hasTakenFirst
+        hasTakenFirst = true
+        answerBound.cancel()
+        mesh.take(message, isFirst: isFirst) { [weak self] outcome in
+            guard let self, generation == mine else { return }
+            // Another control plane may be right; this one won't be soon.
+            if outcome.isFatal { backoff.exhaust() }
+            done(outcome)
+            if generation == mine, !isSynchronised { expectAnswer() }
+        }
+    }
+
+    func synchronised() {
+        guard case .connected(let address, _, _) = state else { return }
+        isSynchronised = true
+        backoff.reset()
+        failedInRow = 0
+        answerBound.cancel()
+        log.info("connected to the control plane at \(address)")
+        mesh.synchronised()
+    }
+
+    func ended(_ status: GRPCStatus) {
+        lost("discovery ended: \(status.message.isEmpty ? "\(status.code)" : status.message)")
+    }
+}

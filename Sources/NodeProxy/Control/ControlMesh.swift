@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Daemon
+internal import Discovery
+internal import Kernel
+internal import Loop
+internal import Mesh
+internal import Synchronization
+internal import Telemetry
+
+/// The mesh as a control plane says it: begins with the last good one on disk, takes what comes, and hands on a snapshot when it has been quiet for a moment.
+/// Nothing is guarded against here that somebody may want: what the control plane says was accepted there (I18), and whose word counts is looked at with
+/// each response (I21). On the node's loop; reading, building and writing are errands.
+final class ControlMesh: MeshSource {
+    /// What the errands have.
+    private final class Store: Sendable {
+        let mesh = Mutex(ReceivedMesh())
+    }
+
+    /// A first state comes in several responses, and only the control plane knows which is the last.
+    private static let firstSettle = Interval.milliseconds(100)
+    /// How long the rest of what has begun is waited for.
+    private static let partSettle = Interval.seconds(1)
+    /// How long changes may put off a snapshot.
+    private static let patience = Interval.milliseconds(500)
+    /// The disk is written to once in this time at most, and for a twentieth of the time at most.
+    private static let saveDelay = Interval.seconds(2)
+
+    private unowned let host: any ControlHost
+    private let options: MeshOptions
+    private let store = Store()
+    private let last: LastMesh
+    private let settle: Alarm
+    private let saving: Alarm
+    private var firstChange: Instant?
+    private var isBuilding = false
+    private var isDirty = false
+    private var hasBegun = false
+    private var revision: UInt64 = 0
+    private var parts: Set<ResourceType> = []
+    private var begun: [() -> Void] = []
+    private var savedRevision: UInt64 = 0
+    private var saveFailure: Errno?
+    private(set) var snapshot: MeshSnapshot?
+    private(set) var loaded: WallTime?
+    private(set) var refusal: MeshRefusal?
+    /// The control plane has told everything at least once since the start.
+    private(set) var isAuthoritative = false
+    /// Where the state in use stands in the control plane's store.
+    private(set) var position: StorePosition?
+    /// Resources whose newest version isn't in use, with the reason.
+    private(set) var rejected: [DecodedPush.Rejected] = []
+
+    init(host: any ControlHost) {
+        self.host = host
+        options = MeshOptions(host.configuration.mesh)
+        last = LastMesh(directory: host.configuration.control.directory)
+        settle = Alarm(loop: host.loop)
+        saving = Alarm(loop: host.loop)
+    }
+
+    private var log: Log { host.log.scoped(.mesh) }
+
+    // MARK: - The beginning
+
+    func start() throws(Errno) {
+        let (last, store, options) = (last, store, options)
+        revision += 1
+        let number = revision
+        host.work { () -> Result<(MeshSnapshot, StorePosition?), LastMesh.Failure> in
+            last.load().map { mesh in
+                store.mesh.withLock { $0 = mesh }
+                return (MeshSnapshot(state: mesh.state(), options: options, revision: number), mesh.store)
+            }
+        } then: { [weak self] result in
+            self?.restored(result)
+        }
+    }
+
+    private func restored(_ result: Result<(MeshSnapshot, StorePosition?), LastMesh.Failure>) {
+        hasBegun = true
+        switch result {
+        case .success((let snapshot, let position)):
+            self.position = position
+            log.info("the last mesh, from \(last.path), serves until a control plane answers")
+            publish(snapshot)
+        case .failure(.absent): break
+        case .failure(.damaged(let reason)):
+            log.error("\(last.path) is not used: \(reason). The mesh waits for a control plane")
+        }
+        let waiting = begun
+        begun = []
+        for body in waiting { body() }
+    }
+
+    /// Calls back when what is on disk was looked at: no call to a control plane begins before, since it says what is held.
+    func whenBegun(_ body: @escaping () -> Void) { if hasBegun { body() } else { begun.append(body) } }
+
+    /// Somebody asks for another look: there is nothing to look at.
+    func changed() {}
+
+    // MARK: - A call
+
+    /// The first messages of a call.
+    func firstRequests(_ types: [ResourceType], node: DiscoveryNode, then: @escaping ([[UInt8]]) -> Void) {
+        let store = store
+        parts = []
+        host.work {
+            let held = store.mesh.withLock { mesh in
+                mesh.begin()
+                return mesh.held
+            }
+            return DeltaClient.firstRequests(types, node: node, held: held)
+        } then: {
+            then($0)
+        }
+    }
+
+    func take(_ message: [UInt8], isFirst: Bool, done: @escaping (PushOutcome) -> Void) {
+        let store = store
+        host.work {
+            store.mesh.withLock { mesh in (mesh.take(message, isFirst: isFirst), mesh.store) }
+        } then: { [weak self] taken, position in
+            self?.took(taken, position)
+            done(taken.outcome)
+        }
+    }
+
+    private func took(_ taken: ReceivedMesh.Taken, _ position: StorePosition?) {
+        if let words = taken.refusal {
+            if refusal?.reason != words { log.error("\(words); the mesh as it was goes on") }
+            refusal = MeshRefusal(words)
+            return
+        }
+        refusal = nil
+        self.position = position
+        if let type = taken.type {
+            if taken.isPart { parts.insert(type) } else { parts.remove(type) }
+        }
+        rejected = taken.rejected
+        for resource in taken.newlyRejected.prefix(20) { log.error("\(resource.name) isn't taken over: \(resource.reason)") }
+        if taken.isChange {
+            isDirty = true
+            schedule()
+        }
+    }
+
+    /// The control plane has told everything.
+    func synchronised() {
+        isAuthoritative = true
+        if snapshot == nil { isDirty = true }
+        if isDirty { schedule() }
+    }
+
+    /// What another store says is taken, once.
+    func acceptAnyStore(then: @escaping () -> Void) {
+        let store = store
+        host.work {
+            store.mesh.withLock { $0.acceptAnyStore() }
+        } then: {
+            then()
+        }
+    }
+
+    // MARK: - Snapshots
+
+    /// Waits for a quiet moment. A first state is whole or nothing: half of one could lack what denies.
+    private func schedule() {
+        guard snapshot != nil || isAuthoritative else { return }
+        let now = Instant.now()
+        let first = firstChange ?? now
+        firstChange = first
+        if settle.isSet, snapshot != nil, parts.isEmpty, now.since(first) >= Self.patience { return }
+        let quiet = !parts.isEmpty ? Self.partSettle : snapshot == nil ? Self.firstSettle : host.configuration.control.settle
+        settle.set(quiet) { [weak self] in self?.build() }
+    }
+
+    private func build() {
+        guard !isBuilding else { return }
+        isBuilding = true
+        isDirty = false
+        firstChange = nil
+        revision += 1
+        let (store, options, revision) = (store, options, revision)
+        host.work {
+            let state = store.mesh.withLock { $0.state() }
+            return MeshSnapshot(state: state, options: options, revision: revision)
+        } then: { [weak self] snapshot in
+            self?.built(snapshot)
+        }
+    }
+
+    private func built(_ snapshot: MeshSnapshot) {
+        isBuilding = false
+        publish(snapshot)
+        if isDirty { schedule() }
+        if !saving.isSet { saving.set(Self.saveDelay) { [weak self] in self?.save() } }
+    }
+
+    private func publish(_ snapshot: MeshSnapshot) {
+        self.snapshot = snapshot
+        loaded = WallTime.now()
+        log.debug(
+            "mesh revision \(snapshot.revision): \(snapshot.workloads.count) workloads, \(snapshot.services.count) services, "
+                + "\(snapshot.policies.count) policies")
+        host.meshArrived(snapshot)
+    }
+
+    // MARK: - The disk
+
+    private func save() {
+        let (store, last) = (store, last)
+        savedRevision = revision
+        host.work { () -> (Errno?, Interval) in
+            let began = Instant.now()
+            let mesh = store.mesh.withLock { $0 }
+            do throws(Errno) {
+                try last.save(mesh)
+                return (nil, Instant.now().since(began))
+            } catch { return (error, Instant.now().since(began)) }
+        } then: { [weak self] failure, took in
+            self?.saved(failure, took)
+        }
+    }
+
+    private func saved(_ failure: Errno?, _ took: Interval) {
+        if let failure, failure != saveFailure {
+            log.error("\(last.path) can't be written: \(failure). After a restart the mesh waits for a control plane")
+        }
+        saveFailure = failure
+        // Nothing is written before a twentieth's rest is over; what changes meanwhile goes with the next.
+        let rest = Interval(nanoseconds: took.nanoseconds &* 20)
+        if rest > Self.saveDelay { saving.set(rest) { [weak self] in self?.rested() } }
+    }
+
+    private func rested() { if savedRevision != revision { save() } }
+}
+
+extension MeshOptions {
+    init(_ settings: MeshSettings) {
+        self.init()
+        clusterName = settings.clusterName
+        clusterDomain = settings.clusterDomain
+        trustDomain = settings.trustDomain
+        rootNamespace = settings.rootNamespace
+        network = settings.network
+    }
+}
