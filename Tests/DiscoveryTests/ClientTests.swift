@@ -237,12 +237,11 @@ import Wire
                     #expect(read == expected, "\(file)")
                 }
                 for index in bytes.indices {
-                    for flip in [0x01, 0x08, 0x80] as [UInt8] {
-                        var altered = bytes
-                        altered[index] ^= flip
-                        guard let read = Workload(quickly: altered.span) else { continue }
+                    var altered = bytes
+                    altered[index] ^= ([0x01, 0x08, 0x80] as [UInt8])[index % 3]
+                    if let read = Workload(quickly: altered.span) {
                         let other = try? slow(altered)
-                        #expect(read == other, "\(file), byte \(index) ^ \(flip)")
+                        #expect(read == other, "\(file), byte \(index)")
                     }
                     #expect(Workload(quickly: bytes.span.extracting(first: index)) == nil || index == bytes.count)
                 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Bytes
 import Glibc
 import Kernel
 import Support
@@ -22,7 +23,7 @@ final class ControlBench {
         token = try makeToken()
         let roots = try run(
             ["curl", "-sS", "--unix-socket", "\(folder)/control.sock", "http://localhost/warren/v1/roots"])
-        guard let event = PeerEvent(roots), let pem = event["roots"] else { throw LabFailure(description: roots) }
+        guard let event = PeerEvent(roots[...]), let pem = event["roots"] else { throw LabFailure(description: roots) }
         try Files.write(pem, to: "\(folder)/root.pem")
     }
 
@@ -38,6 +39,13 @@ final class ControlBench {
     }
 
     var server: String { "https://127.0.0.1:\(port)" }
+    /// What the process has in memory.
+    var residentKilobytes: Int {
+        guard let pid = process?.pid, let text = try? Files.text("/proc/\(pid)/status") else { return 0 }
+        let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+        return Int(line.filter(\.isNumber)) ?? 0
+    }
+
     var log: String { process?.err ?? "" }
 
     func start() throws {
@@ -64,7 +72,7 @@ final class ControlBench {
             "curl", "-sS", "--unix-socket", "\(folder)/control.sock", "-H", "content-type: application/json", "-d",
             #"{"kind":"bearer","role":"admin","ttl":"1h"}"#, "http://localhost/warren/v1/tokens",
         ])
-        guard let token = PeerEvent(answer)?["token"] else { throw LabFailure(description: answer) }
+        guard let token = PeerEvent(answer[...])?["token"] else { throw LabFailure(description: answer) }
         return token
     }
 

@@ -281,7 +281,7 @@ final class TestCall: GRPCStream {
         }
     }
 
-    func finish(_ status: GRPCStatus) {}
+    func finish(_ status: GRPCStatus) { if path == DiscoveryAPI.deltaMethod { end(.ok) } }
     func cancel() { isCancelled = true }
 
     func end(_ status: GRPCStatus) {

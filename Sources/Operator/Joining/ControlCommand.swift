@@ -28,6 +28,15 @@ enum ControlCommand {
                 ("warren control rotate intermediate", "A fresh intermediate."),
                 ("warren control rotate introduce-root", "The first of three steps to a new root."),
             ], run: rotate),
+        Command(
+            "control accept-store",
+            "Have this host's warrend take over the control plane's state although it is another or an older one.",
+            detail:
+                "A host refuses the state of a store with another identity, or from before what it has: a control plane that was restored or"
+                + " set up anew would else empty the mesh unseen. `warren status` says whether it does.",
+            options: [OutputFormat.option, Listing.socket],
+            examples: [("sudo warren control accept-store", "After the control plane was restored from a backup.")],
+            run: acceptStore),
     ]
 
     private static let steps = ["intermediate", "introduce-root", "use-root", "drop-root", "abandon-root"]
@@ -46,6 +55,16 @@ enum ControlCommand {
         return ControlPlane.run(invocation, session) { plane throws(ControlFailure) in
             let body: Value = ["step": .string(step), "force": .bool(invocation.has("force"))]
             print(try plane.send(.post, "/warren/v1/authority/rotate", body).document, invocation, session)
+            return .ok
+        }
+    }
+
+    @Sendable private static func acceptStore(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        switch session.ask(AdminRequest(.post, "/control/accept-store", socket: AdminSocket.path(invocation))) {
+        case .failure(let failure): return session.failed(failure)
+        case .success(let answer):
+            session.console.print(
+                OutputFormat(invocation).text(answer.document) ?? "warrend takes over what its control plane says now.\n")
             return .ok
         }
     }

@@ -34,12 +34,12 @@ enum RegistrationCommand {
             ],
             run: remove),
         Command(
-            "workload list", "Show the workloads that are registered on this host.",
+            "workload list", "Show the workloads of this host.",
             options: [Listing.namespace, OutputFormat.option, Listing.socket],
-            examples: [("sudo warren workload list", "What `warren workload add` registered here.")], run: list),
+            examples: [("sudo warren workload list", "Those that this host captures, or would.")], run: list),
     ]
 
-    private static let target = "/registrations"
+    private static let target = "/workloads"
     /// The control plane is asked meanwhile.
     private static let timeout = Interval.seconds(30)
 
@@ -55,13 +55,16 @@ enum RegistrationCommand {
     @Sendable private static func add(_ invocation: Invocation, _ session: Session) -> ExitCode {
         guard let name = name(invocation, session) else { return .usage }
         guard let address = invocation.value("address") else { return session.usage("workload add needs --address") }
+        guard let networkNamespace = invocation.value("network-namespace") else {
+            return session.usage("workload add needs --network-namespace", hint: "`ip netns` shows the names.")
+        }
         let labels = invocation.all("label").map { LabelCommand.Change($0) }
         guard labels.allSatisfy({ $0?.value != nil }) else { return session.usage("--label isn't KEY=VALUE") }
         let body = Value.object(present: [
             ("name", .string(name)), ("namespace", .string(invocation.value("namespace") ?? "default")),
             ("address", .string(address)),
             ("serviceAccount", invocation.value("service-account").map { .string($0) }),
-            ("networkNamespace", invocation.value("network-namespace").map { .string($0) }),
+            ("networkNamespace", .string(networkNamespace)),
             ("labels", .object(labels.compactMap { $0 }.map { ($0.key, .string($0.value ?? "")) })),
         ])
         let request = AdminRequest(.post, target, body: body, socket: AdminSocket.path(invocation), timeout: timeout)
@@ -70,8 +73,8 @@ enum RegistrationCommand {
 
     @Sendable private static func remove(_ invocation: Invocation, _ session: Session) -> ExitCode {
         guard let name = name(invocation, session) else { return .usage }
-        let path = "\(target)/\(pathSegment(invocation.value("namespace") ?? "default"))/\(pathSegment(name))"
-        let request = AdminRequest(.delete, path, socket: AdminSocket.path(invocation), timeout: timeout)
+        let query = "namespace=\(queryValue(invocation.value("namespace") ?? "default"))&name=\(queryValue(name))"
+        let request = AdminRequest(.delete, "\(target)?\(query)", socket: AdminSocket.path(invocation), timeout: timeout)
         return tell(session.ask(request), name, "removed", invocation, session)
     }
 
@@ -93,18 +96,19 @@ enum RegistrationCommand {
     }
 
     private static let listing = Listing(
-        target: target, key: "registrations", filter: { $1.isIn($0, "namespace") },
+        target: target, key: "workloads", filter: { $1.isIn($0, "namespace") && $1["local"]?.boolValue == true },
         columns: { _ in
             [
-                .init("NAMESPACE"), .init("NAME"), .init("ADDRESS"), .init("ACCOUNT"), .init("NETNS"),
-                .init("STATE", colour: { $0 == "captured" ? .good : $0.hasPrefix("failed") ? .bad : nil }),
+                .init("NAMESPACE"), .init("NAME"), .init("ADDRESS"), .init("IDENTITY"), .init("NETNS"),
+                .init("CAPTURE", colour: { $0 == "captured" ? .good : $0.hasPrefix("refused") ? .bad : nil }),
             ]
         },
         row: { _, value in
-            let reason = value.cell("reason").flatMap { $0.isEmpty ? nil : ": \($0)" } ?? ""
+            let reason = value.cell("captureReason").map { ": \($0)" } ?? ""
             return [
-                value.cell("namespace"), value.cell("name"), value.cell("address"), value.cell("serviceAccount"),
-                value.cell("networkNamespace"), value.cell("state").map { $0 + reason },
+                value.cell("namespace"), value.cell("name"), value.listCell("addresses"),
+                value.identityCell("identity", isWide: false), value.cell("networkNamespace"),
+                value.cell("captureState").map { $0 + reason },
             ]
         })
 }
