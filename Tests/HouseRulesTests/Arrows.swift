@@ -11,8 +11,8 @@ struct Arrows: Sendable {
 
     init(package text: String) {
         var allowed: [String: Set<String>] = [:]
-        for call in text.matches(of: /\b(?:module|program)\(\s*((?:"[A-Za-z0-9]+"[\s,]*)+)\)/) {
-            let names = call.output.1.matches(of: /"([A-Za-z0-9]+)"/).map { String($0.output.1) }
+        for call in text.matches(of: /\b(?:module|program)\(\s*((?:"[-A-Za-z0-9]+"[\s,]*)+)\)/) {
+            let names = call.output.1.matches(of: /"([-A-Za-z0-9]+)"/).map { String($0.output.1) }
             allowed[names[0]] = Set(names.dropFirst())
         }
         self.allowed = allowed
