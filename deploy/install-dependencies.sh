@@ -15,6 +15,7 @@ build_packages=(libssl-dev libnghttp2-dev libnftables-dev libyaml-dev libsqlite3
 lab_packages=(
     iproute2 util-linux procps nftables conntrack tcpdump
     curl nginx-light iperf3 nghttp2-client nghttp2-proxy openssl python3 python3-h2 python3-cryptography
+    python3-grpcio python3-kubernetes
 )
 package_packages=(dpkg-dev)
 bench_packages=(wrk haproxy libnginx-mod-stream)
@@ -60,6 +61,8 @@ main() {
     local wanted=("${build_packages[@]}") missing=() package root='' policy='' log
     [[ ${1:-all} =~ ^(build|package)$ ]] || wanted+=("${lab_packages[@]}")
     [[ ${1:-all} == build ]] || wanted+=("${package_packages[@]}")
+    # Debian's package and others that bring kubectl exclude each other: any kubectl will do.
+    [[ ${1:-all} =~ ^(build|package)$ ]] || command -v kubectl >/dev/null || wanted+=(kubernetes-client)
     [[ ${1:-all} != bench ]] || wanted+=("${bench_packages[@]}")
     [[ ${1:-all} =~ ^(all|build|package|bench)$ ]] || fail "unknown argument '$1': all (default), build, package or bench"
 

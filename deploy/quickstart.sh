@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Shows Warren on one machine: two hosts out of network namespaces, each with its own warrend and two workloads. Leaves the
+# Shows Warren on one machine: two hosts out of network namespaces, each with its own warrend and two workloads, and a
+# control plane between them. Leaves the
 # machine as it was: everything lives in namespaces of one process tree, which ends with this script however it ends, kill -9 too.
 set -euo pipefail
 
 usage() {
     cat <<'END'
-Shows Warren on one machine: two hosts out of network namespaces, each with its own warrend and two workloads with real servers.
+Shows Warren on one machine: two hosts out of network namespaces, each with its own warrend and two workloads with real servers,
+and a control plane that they join.
 
 Usage: deploy/quickstart.sh [--keep]
 
@@ -131,8 +133,10 @@ Any command on a host:                    $folder/on host1 warren connections
                                           $folder/on host1 warren check --config /run/lab/host1/warrend.yaml
 Who talked to whom:                       $folder/on host2 tail -f /run/lab/host2/access.log
 What passes between the hosts:            $folder/on wire tcpdump -n -A -i wire
-Take the label away:                      $folder/on wire sed -i 's/mode: ambient/mode: none/' /run/lab/mesh/shop.yaml
-Set it again:                             $folder/on wire sed -i 's/mode: none/mode: ambient/' /run/lab/mesh/shop.yaml
+The mesh:                                 $folder/on wire warren get workloadentries -n shop
+The hosts:                                $folder/on wire warren nodes
+Take the label away:                      $folder/on wire warren namespace release shop
+Set it again:                             $folder/on wire warren namespace enrol shop
 End everything:                           $folder/end
 END
 }
@@ -146,7 +150,9 @@ else
     printf 'quickstart: building the release programs: some minutes the first time\n'
     programs=$("$root/deploy/build.sh")
 fi
-[[ -x $programs/warrend && -x $programs/warren ]] || fail "there is no warrend and warren in $programs"
+for program in warrend warren-control warren; do
+    [[ -x $programs/$program ]] || fail "there is no $program in $programs"
+done
 "$programs/warrend" --version
 # What was built belongs to whoever built it; only the rest needs root.
 ((EUID == 0)) || exec sudo env "PATH=$PATH" "WARREN_BIN=$programs" "$root/deploy/quickstart.sh" $keep

@@ -6,6 +6,7 @@ package enum ResourceType: String, Hashable, Sendable, CaseIterable {
     case address = "type.googleapis.com/istio.workload.Address"
     /// Policies.
     case authorization = "type.googleapis.com/istio.security.Authorization"
-    /// What a host must know of the workloads that it captures itself. Warren's own: istiod doesn't have it, and a host is told of its own workloads only.
+    /// What a host must know of the workloads that it captures itself. Warren's own: istiod doesn't have it, and a host is told of its own
+    /// workloads only.
     case local = "type.googleapis.com/warren.workload.LocalWorkload"
 }

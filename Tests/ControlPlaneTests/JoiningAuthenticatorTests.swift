@@ -35,6 +35,22 @@ import Transport
         return token
     }
 
+    @Test func `before the store was read nobody is turned out`() throws {
+        let book = AccessBook(loop: mesh.loop)
+        let authenticator = Authenticator(book: book, trustDomain: "cluster.local", audit: .silent) { Self.now }
+        let chain = try mesh.member("host1")
+        let bearer: HTTPHeaders = ["authorization": "Bearer \(AccessToken(.bearer))"]
+        for (headers, peer) in [(bearer, JoiningFixture.peer()), (HTTPHeaders(), JoiningFixture.peer(chain))] {
+            do throws(APIStatus) {
+                _ = try authenticator.principal(for: JoiningFixture.head(headers), peer: peer)
+                Issue.record("known")
+            } catch {
+                #expect(error.reason == .unavailable && Authenticator.status(error).code == .unavailable)
+            }
+        }
+        #expect(throws: Never.self) { try authenticator.principal(for: JoiningFixture.head(), peer: JoiningFixture.root) }
+    }
+
     @Test func `root at the socket is admin, another user is told why not`() {
         #expect(ask([:], JoiningFixture.root) == .success(Principal(name: "root", role: .admin)))
         let other = ask([:], HTTPPeer(process: .init(user: 1000, group: 0, pid: 7)))
@@ -118,6 +134,17 @@ import Transport
         #expect(limiter.allows(IPAddress("2001:db8::2"), now: start + .seconds(6)))
     }
 
+    @Test func `one asker fills no log, and what is left out is counted`() {
+        var quota = AuditQuota()
+        let start = Instant.now()
+        let written = (0..<100).compactMap { _ in quota.take("node:host1", now: start) }
+        #expect(written == Array(repeating: 0, count: 20))
+        #expect(quota.take("node:host2", now: start) == 0)
+        #expect(quota.take("node:host1", now: start + .seconds(60)) == 80)
+        for number in 0..<5000 { _ = quota.take("node:\(number)", now: start) }
+        #expect(Mirror(reflecting: quota).descendant("accounts").map { Mirror(reflecting: $0).children.count } ?? .max <= 1024)
+    }
+
     @Test func `a host is known by its certificate`() throws {
         let chain = try mesh.member("host1")
         #expect(try ask([:], JoiningFixture.peer(chain)).get() == Principal(name: "node:host1", role: .node("host1")))
@@ -145,6 +172,10 @@ import Transport
         _ = try mesh.desk.join(again, now: Self.now + 60).get()
         try mesh.refresh()
         #expect(lost.last == "node host1" && lost.count == 3)
+        let ztunnel = try bearer(["kind": "bearer", "role": "node", "node": "host3"])
+        _ = try mesh.tokens.revoke(ztunnel.id)
+        try mesh.refresh()
+        #expect(lost.suffix(2) == ["token \(ztunnel.id)", "node host3"])
     }
 
     @Test func `I22 an evicted, deleted or replaced host is refused at once`() throws {

@@ -26,13 +26,14 @@ final class JoiningFixture {
     let errands: Errands
     let counters = AuthorityCounters()
     let authenticator: Authenticator
-    let clock = FakeClock(now)
+    let clock: FakeClock
 
-    init(settings: AuthoritySettings = AuthoritySettings(), errandLimit: Int = 100) throws {
+    init(settings: AuthoritySettings = AuthoritySettings(), errandLimit: Int = 100, now: Int64 = now) throws {
+        clock = FakeClock(now)
         folder = try Files.makeTemporaryFolder()
         store = try SQLiteStore(path: "\(folder)/control.db")
         authority = try Authority.open(
-            directory: "\(folder)/ca", trustDomain: "cluster.local", settings: settings, now: Self.now - 30 * 86_400)
+            directory: "\(folder)/ca", trustDomain: "cluster.local", settings: settings, now: now - 30 * 86_400)
         loop = try Loop()
         book = AccessBook(loop: loop)
         state = try ControlState(store: store, loop: loop)
@@ -40,6 +41,7 @@ final class JoiningFixture {
         errands = try Errands(name: "errands", loop: loop, limit: errandLimit)
         let clock = clock
         authenticator = Authenticator(book: book, trustDomain: "cluster.local", audit: .silent) { clock.seconds }
+        guard wait({ book.isLoaded }) else { throw Timeout() }
     }
 
     deinit { Files.remove(folder) }
@@ -73,7 +75,7 @@ final class JoiningFixture {
     func token(node: String? = nil, lifetime: String = "1h") throws -> AccessToken {
         let wish = try TokenWish(
             .object(present: [("kind", "join"), ("node", node.map { .string($0) }), ("ttl", .string(lifetime))]))
-        return try tokens.create(wish, by: "test", root: authority.rootDigest, now: Self.now).token
+        return try tokens.create(wish, by: "test", root: authority.rootDigest, now: clock.seconds).token
     }
 
     func put(_ key: StoreKey, _ json: String) throws {

@@ -40,5 +40,8 @@ import Testing
         // These would hide or close /proc/sys/net.
         #expect(unit["ProtectKernelTunables"] == nil && unit["ProcSubset"] == nil)
         #expect(unit["LimitCORE"] == ["0"])
+        // I07: what isn't captured has no connections while it is down.
+        #expect(unit["ExecStopPost"]?.first?.hasSuffix("/warrend guard") == true)
+        #expect(unit["After"]?.first?.contains("warren-guard.service") == true)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Documents
+import Mesh
 import Messages
 import Support
 import Testing
@@ -220,6 +221,38 @@ import Wire
             #expect(stream.sent.first?.responseNonce == "n" || !client.isSynchronised, "\(file)")
             #expect(Set(keeper.content[type]?.keys.sorted() ?? []) == Set(response.resources.map(\.name)), "\(file)")
         }
+    }
+
+    /// What the quick way takes is what the general way says, also where bytes were altered; what it doesn't take may be anything.
+    @Test func `workloads are read quickly as they are read slowly`() throws {
+        var (quick, all) = (0, 0)
+        for file in try Files.list(Self.folder) where file.hasSuffix(".addresses.binpb") {
+            let response = try DiscoveryAPI.DeltaResponse(decoding: try Files.read("\(Self.folder)/\(file)"))
+            for bytes in response.resources.compactMap({ $0.resource?.value }) {
+                let slow = { (bytes: [UInt8]) in try WorkloadAPI.Address(decoding: bytes).workload?.model() }
+                guard let expected = try slow(bytes) else { continue }
+                all += 1
+                if let read = Workload(quickly: bytes.span) {
+                    quick += 1
+                    #expect(read == expected, "\(file)")
+                }
+                for index in bytes.indices {
+                    var altered = bytes
+                    altered[index] ^= ([0x01, 0x08, 0x80] as [UInt8])[index % 3]
+                    if let read = Workload(quickly: altered.span) {
+                        let other = try? slow(altered)
+                        #expect(read == other, "\(file), byte \(index)")
+                    }
+                    #expect(Workload(quickly: bytes.span.extracting(first: index)) == nil || index == bytes.count)
+                }
+            }
+        }
+        #expect(all > 40 && quick * 10 > all * 8, "\(quick) of \(all)")
+    }
+
+    @Test(arguments: ["1c8a", "0", "ffffffffffffffff", "", "01", "FF", "v1", "1234567890123456789", "10000000000000000"])
+    func `versions are kept as they are written`(_ text: String) {
+        #expect(ResourceVersion(text).description == text && ResourceVersion(text).isEmpty == text.isEmpty)
     }
 
     @Test func `a response that is cut anywhere traps nobody`() throws {

@@ -28,7 +28,7 @@ package struct FuzzTarget: Sendable {
         FuzzTarget("TLS", TLSHarness.fuzz), FuzzTarget("Configuration", ConfigurationHarness.fuzz),
         FuzzTarget("Telemetry", TelemetryHarness.fuzz), FuzzTarget("Netlink", NetlinkHarness.fuzz),
         FuzzTarget("ConnectTarget", ConnectTargetHarness.fuzz), FuzzTarget("AdminAnswer", AdminAnswerHarness.fuzz),
-        FuzzTarget("GRPC", GRPCHarness.fuzz),
+        FuzzTarget("GRPC", GRPCHarness.fuzz), FuzzTarget("Delta", DeltaHarness.fuzz),
     ]
 
     /// The target of this name.

@@ -15,6 +15,8 @@ final class ByteServer: Sendable {
     private let hangs: Bool
 
     init(_ answers: [[String]], hangs: Bool = false) throws {
+        // As the program does: a client that has enough is no reason to die.
+        ignoreBrokenPipes()
         path = "/tmp/warren-plane-\(Limits.processID)-\(randomBytes(4).map { String($0) }.joined()).sock"
         descriptor = try UnixSocket.listen(path: path, mode: 0o600, backlog: 4)
         self.answers = answers

@@ -15,6 +15,8 @@ final class FakePlane: ControlClient {
     /// Answers in place of its own, by method and path without the query.
     var answers: [String: ControlAnswer] = [:]
     var failure: ControlFailure?
+    /// What is answered to a method and path, in place of its own.
+    var handlers: [String: (Value) -> ControlAnswer] = [:]
     /// The events of each watch, one after the other; without any left a watch can't be had.
     var watches: [[String]] = []
     private var version: Int64 = 100
@@ -32,6 +34,9 @@ final class FakePlane: ControlClient {
         if let failure { throw failure }
         let path = String(request.target.prefix { $0 != "?" })
         if let answer = answers["\(request.method.rawValue) \(path)"] { return answer }
+        if let handler = handlers["\(request.method.rawValue) \(path)"] {
+            return handler((try? JSON.read(request.body)) ?? .null)
+        }
         return answer(request, path)
     }
 

@@ -171,6 +171,11 @@ private func withFolder(_ files: [String: String], _ body: (String) throws -> Vo
         #expect(try complete(["tunnels", "-o", "y"]) == ["yaml"])
         #expect(try complete(["connections", "--direction", "in"]) == ["inbound"])
         #expect(try complete(["completion", "z"]) == ["zsh"])
+        #expect(try complete(["namespace", ""]) == ["list", "create", "delete", "enrol", "release"])
+        #expect(try complete(["nodes", "e"]) == ["evict"])
+        #expect(try complete(["get", "-o", "w"]) == ["wide"])
+        #expect(try complete(["token", "create", "--role", "e"]) == ["editor"])
+        #expect(try !complete(["get", ""]).contains { $0.hasPrefix("K") })
     }
 
     @Test func `fish gets a line for each command, operand and option`() {

@@ -42,7 +42,7 @@ import Testing
     @Test func `one refused object doesn't keep the others back, and says which field and what to do`() throws {
         try withFile(policySample) { desk, file in
             desk.plane.answers["PATCH /api/v1/namespaces/shop"] = FakePlane.status(
-                422, "Invalid", "Namespace \"shop\" is invalid",
+                422, "Invalid", "Namespace \"shop\" is invalid: metadata.labels: is no label\u{1b}[31m",
                 causes: [["reason": "FieldValueInvalid", "field": "metadata.labels", "message": "is no label\u{1b}[31m"]])
             #expect(desk.run("apply", "-f", file) == .failed)
             #expect(desk.output == "authorizationpolicy.security.istio.io/db created\n")

@@ -23,6 +23,7 @@ final class Desk {
     let plane = FakePlane()
     private(set) var endpoints: [ControlEndpoint] = []
     var environment: [String: String] = [:]
+    var places = HostPlaces()
     /// Programs that were run, each with its arguments.
     private(set) var programs: [[String]] = []
     /// What running a program does.
@@ -49,7 +50,7 @@ final class Desk {
             execute: { [self] in
                 programs.append([$0] + $1)
                 return execute([$0] + $1)
-            })
+            }, places: places)
     }
 
     /// Runs a command line without the program's name.

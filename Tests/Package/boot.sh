@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by Tests/package.sh: what an operator does to a host in its life, on a machine that boots.
+set -euo pipefail
 
 lab=/opt/lab
 
@@ -102,9 +103,22 @@ say 'installed: nothing was started, nothing failed'
 
 # --- enrol
 
-on sh -c 'warren ca init && printf "node: machine\nsameHost: tunnel\ntimeouts: {drain: 3s}\nlog: {access: failures}\n" >/etc/warren/warrend.yaml' >/dev/null
-on cp "$lab/mesh.yaml" /etc/warren/mesh/
-on systemctl start warrend
+settings='node: machine\nsameHost: tunnel\ntimeouts: {drain: 3s}\nlog: {access: failures}\n'
+on sh -c "printf '$settings' >/etc/warren/warrend.yaml"
+if [[ -x $tree/usr/sbin/warren-control ]]; then
+    on systemctl -q enable --now warren-control 2>/dev/null
+    active warren-control
+    join=$(on warren token create --node machine --address 127.0.0.1:15012 | grep -o 'warren join .*' | head -n 1)
+    on $join >"$work/join.log" 2>&1 || { machine_log; fail "warren join: $(<"$work/join.log")"; }
+    active warrend
+    on warren apply -f "$lab/grant.yaml" >/dev/null
+    on warren apply -f "$lab/mesh.yaml" >/dev/null
+    say 'a control plane, this host joined, the mesh applied'
+else
+    on warren ca init >/dev/null
+    on cp "$lab/mesh.yaml" /etc/warren/mesh/
+    on systemctl start warrend
+fi
 active warrend
 captured 10
 # The connection that it kept is from before: a new one is captured.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by Tests/package.sh: one Debian machine out of systemd-nspawn, with a network of its own that leads nowhere. It ends with the script.
+set -euo pipefail
 
 machine=''
 leader=''

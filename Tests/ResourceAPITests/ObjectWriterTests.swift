@@ -101,6 +101,18 @@ import Testing
         #expect(ignored.warnings.isEmpty && ignored.object.at("spec", "colour") == nil)
     }
 
+    @Test func `a warning is one line, whatever the client wrote`() throws {
+        let body = service.setting(["spec", "x\r\nset-cookie: ä"], 1)
+        let warned = try world.create("\(services)?fieldValidation=Warn", body)
+        #expect(warned.warnings == ["unknown field \"spec.x??set-cookie: ?\""])
+    }
+
+    @Test func `fields of a newer version don't keep older ones from patching`() throws {
+        let old = TestWorld.stored(try world.create(services, service)).setting(["spec", "futureField"], 1)
+        let patched = try world.patch("\(services)/web", .merge, ["metadata": ["labels": ["a": "b"]]], old: old)
+        #expect(patched.change == .updated && patched.object.at("metadata", "labels", "a") == "b")
+    }
+
     @Test func `annotations have a size`() {
         let text = String(repeating: "x", count: 300_000)
         let body = service.setting(["metadata", "annotations"], ["a": .string(text)])

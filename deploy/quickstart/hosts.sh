@@ -96,10 +96,34 @@ start_servers() {
     done
 }
 
+# start_control: the control plane, between the hosts. It needs no configuration; here it gets one, since /var/lib is the machine's.
+start_control() {
+    mkdir -p /run/lab/control
+    printf 'directory: /run/lab/control\nnames: [10.66.0.254]\n' >/run/lab/control.yaml
+    /run/lab/on wire warren-control --config /run/lab/control.yaml </dev/null >>/run/lab/control.log 2>&1 &
+    control=$!
+    is_up() { ! kill -0 "$control" || on wire curl -sfo /dev/null http://127.0.0.1:15014/healthz/ready; }
+    wait_for 'warren-control is ready' 10 is_up
+    kill -0 "$control" 2>/dev/null || fail 'warren-control ended at its start'
+}
+
+# join HOST: as one would by hand, but for paths that are the demonstration's own.
+join() {
+    local line
+    mkdir -p "/run/lab/$1"
+    cp "$here/warrend.yaml" "/run/lab/$1/warrend.yaml"
+    say "wire\$ warren token create --node $1"
+    line=$(on wire warren token create --node "$1" --address 10.66.0.254:15012) || fail "no token for $1: $line"
+    line=$(grep -o 'warren join .*' <<<"$line" | head -n 1)
+    indented <<<"${line/%.*/.…}"
+    say "$1\$ ${line%% --token*} --token …"
+    shown=$(on "$1" $line --no-start --config "/run/lab/$1/warrend.yaml" --directory "/run/lab/$1/node" 2>&1) ||
+        fail "$1 couldn't join: $shown"
+    indented <<<"$shown"
+}
+
 # start_daemon HOST: its access log is its standard output, its own log its standard error.
 start_daemon() {
-    mkdir -p "/run/lab/$1"
-    sed "s/NODE/$1/" "$here/warrend.yaml" >"/run/lab/$1/warrend.yaml"
     /run/lab/on "$1" warrend --config "/run/lab/$1/warrend.yaml" \
         </dev/null >"/run/lab/$1/access.log" 2>"/run/lab/$1/warrend.log" &
     daemon=$!

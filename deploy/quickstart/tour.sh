@@ -104,11 +104,6 @@ in_the_clear() {
 
 # --- enrolment
 
-# label VALUE: saves the mesh file anew, as an editor does.
-label() {
-    sed "s|istio.io/dataplane-mode: [a-z]*|istio.io/dataplane-mode: $1|" "$here/mesh.yaml" >/run/lab/mesh/.new
-    mv /run/lab/mesh/.new /run/lab/mesh/shop.yaml
-}
 
 captured_on() { [[ $(on "$1" warren workloads --local -o json | grep -c '"captureState": *"captured"') == 2 ]]; }
 free_on() { ! on "$1" warren workloads --local -o json | grep -qE '"captureState": *"(captured|draining|pending)"'; }
@@ -129,7 +124,6 @@ all_traces() {
 # --- the tour
 
 step '1. Two hosts out of namespaces, two workloads with real servers on each'
-mkdir -p /run/lab/mesh
 make_wire
 make_host 1 web cart
 make_host 2 stock orders
@@ -137,13 +131,17 @@ start_servers
 say 'web   10.66.1.10 nginx   ┐                        ┌ stock   10.66.2.10 nginx'
 say 'cart  10.66.1.11 python3 ┴ host1 ══ wire ══ host2 ┴ orders  10.66.2.11 python3'
 
-step '2. A certificate authority, the mesh as a file, and a warrend on each host'
-say 'wire$ warren ca init --directory /run/lab/ca'
-on wire warren ca init --directory /run/lab/ca | sed -n '1,5s/^/   /p'
-label none
+step '2. A control plane, two hosts that join it, and the mesh'
+say 'wire$ warren-control'
+start_control
+for host in host1 host2; do join "$host"; done
 for host in host1 host2; do start_daemon "$host"; done
-show wire warren validate -f /run/lab/mesh/shop.yaml
-show host2 warren status
+show wire warren apply -f "$here/mesh.yaml"
+both_know() { local host; for host in host1 host2; do on "$host" warren workloads -o json | grep -q '"orders"' || return 1; done; }
+wait_for 'both hosts know the mesh' 5 both_know
+both_connected() { [[ $(on wire warren nodes | grep -c ' connected') == 2 ]]; }
+wait_for 'the control plane knows of both' 10 both_connected
+show wire warren nodes
 before=$(all_traces)
 
 step '3. Not labelled yet: web calls stock, and the wire can be read'
@@ -151,7 +149,7 @@ in_the_clear web "http://10.66.2.10:8080/$marker"
 expect 'stock answers 10.66.1.10'
 
 step '4. The namespace gets the label; nothing is restarted'
-label ambient
+show wire warren namespace enrol shop
 for host in host1 host2; do wait_for "the workloads of $host are captured" 10 captured_on "$host"; done
 show host1 warren workloads
 
@@ -194,10 +192,17 @@ grep 'src.identity="spiffe://cluster.local/ns/shop/sa/cart"' /run/lab/host2/acce
     fail 'the refusal of cart names neither policy nor rule'
 show host2 warren policies
 
+step '9. The policy is deleted: both hosts hear of it, and cart is let in'
+show wire warren delete authorizationpolicy stock-without-cart -n shop
+let_in() { on cart curl "${curl_options[@]}" -fo /dev/null http://10.66.2.10:8080/; }
+wait_for 'cart is let in' 5 let_in
+get cart http://10.66.2.10:8080/
+show wire warren nodes
+
 if [[ $keep == --keep ]]; then exit 0; fi
 
-step '9. The label is taken away: open connections finish, then nothing is left'
-label none
+step '10. The label is taken away: open connections finish, then nothing is left'
+show wire warren namespace release shop
 wait_for 'host1 drains' 5 sh -c '/run/lab/on host1 warren workloads --local | grep -q draining'
 show host1 warren workloads --local
 for pid in "${slow[@]}"; do wait "$pid" || fail "a slow answer was cut: curl ended with $?"; done
@@ -209,10 +214,10 @@ after=$(all_traces)
 $(diff <(printf '%s' "$before") <(printf '%s' "$after"))"
 say 'no rule, no route, no setting and no socket of warrend is left in web, cart, stock and orders'
 
-step '10. And the wire can be read again'
+step '11. And the wire can be read again'
 in_the_clear web "http://10.66.2.10:8080/$marker"
 
-step '11. Both warrends end'
+step '12. Both warrends and the control plane end'
 for host in host1 host2; do
     pid=$(on "$host" warren status -o json | sed -n 's/.*"process": *\([0-9]*\).*/\1/p')
     [[ $pid =~ ^[0-9]+$ ]] || fail "warren status names no process: $pid"
@@ -220,3 +225,6 @@ for host in host1 host2; do
     wait_for "warrend of $host ends" 10 sh -c "! kill -0 $pid"
     show wire tail -n 1 "/run/lab/$host/warrend.log"
 done
+kill -TERM "$control"
+wait_for 'warren-control ends' 10 sh -c "! kill -0 $control"
+show wire tail -n 1 /run/lab/control.log

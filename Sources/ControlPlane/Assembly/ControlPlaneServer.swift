@@ -13,7 +13,8 @@ internal import TLS
 internal import Telemetry
 internal import Transport
 
-/// Everything of the control plane that lives on its loop, and who answers what: joining and renewing, health, tokens, reports, the resource API, gRPC.
+/// Everything of the control plane that lives on its loop, and who answers what: joining and renewing, health, tokens, reports, the resource API,
+/// gRPC.
 final class ControlPlaneServer: TimerTarget {
     let loop: Loop
     let log: Log
@@ -228,7 +229,9 @@ final class ControlPlaneServer: TimerTarget {
     }
 
     private func call(_ exchange: any HTTPExchange) {
-        guard let stream = GRPCServerStream(exchange) else { return }
+        // A host that comes again names all that it holds.
+        let limit = exchange.head.target == Path.discovery ? DiscoveryServer.requestLimit : GRPCServerStream.messageLimit
+        guard let stream = GRPCServerStream(exchange, messageLimit: limit) else { return }
         switch exchange.head.target {
         case Path.certificates: certificates.handle(stream, head: exchange.head, peer: exchange.peer)
         case Path.discovery: subscribe(stream, exchange)
@@ -247,7 +250,7 @@ final class ControlPlaneServer: TimerTarget {
             discovery.attach(
                 stream, node: node, address: exchange.peer.place, userAgent: exchange.head.headers["user-agent"] ?? "")
         } catch {
-            stream.finish(GRPCStatus(error.reason == .tooManyRequests ? .resourceExhausted : .unauthenticated, error.message))
+            stream.finish(Authenticator.status(error))
         }
     }
 

@@ -22,6 +22,7 @@ package final class CertificateService {
     private let audit: Audit
     private let now: @Sendable () -> Int64
     private var calls: [ObjectIdentifier: CertificateCall] = [:]
+    private var quota = AuditQuota()
 
     /// How many calls may be open. A host asks for one certificate after the other.
     private static let maximumCalls = 2048
@@ -50,8 +51,8 @@ package final class CertificateService {
         do throws(APIStatus) {
             principal = try authenticator.principal(for: head, peer: peer)
         } catch {
-            counters.refused(.token)
-            stream.finish(GRPCStatus(error.reason == .tooManyRequests ? .resourceExhausted : .unauthenticated, error.message))
+            counters.refused(error.reason == .unavailable ? .store : .token)
+            stream.finish(Authenticator.status(error))
             return
         }
         guard calls.count < Self.maximumCalls else {
@@ -131,7 +132,10 @@ package final class CertificateService {
         _ done: (Result<CertificateAPI.Response, GRPCStatus>) -> Void
     ) {
         counters.refused(refusal.reason)
-        audit.refused("certificate", "workload", by: principal.name, from: place, refusal.description)
+        if let dropped = quota.take(principal.name, now: loop.now) {
+            let more = dropped > 0 ? " (and \(dropped) before that weren't written)" : ""
+            audit.refused("certificate", "workload", by: principal.name, from: place, refusal.description + more)
+        }
         done(.failure(GRPCStatus(refusal.code, refusal.description)))
     }
 }

@@ -18,11 +18,13 @@ package final class AccessBook: StateObserver, TimerTarget {
     private var tokens: [String: TokenRecord] = [:]
     private var nodes: [String: NodeRecord] = [:]
     private var revision: UInt64 = 0
+    /// False until the store was read once: before that nobody is known, which is no reason to turn anybody out.
+    package private(set) var isLoaded = false
     private let loop: Loop
     private var waiters: [UInt32: Waiter] = [:]
     private var next: UInt32 = 0
 
-    /// A host is evicted, deleted or joined anew: what stands of it is to be cut (I22).
+    /// A host is evicted, deleted or joined anew, or its token revoked: what stands of it is to be cut (I22).
     package var onNodeLost: ((String) -> Void)?
     /// A token is revoked: what stands under it is to be cut.
     package var onTokenLost: ((String) -> Void)?
@@ -43,8 +45,9 @@ package final class AccessBook: StateObserver, TimerTarget {
         for resource in [TokenRecord.resource, NodeRecord.resource, NodeGrant.resource, Registration.resource] {
             for object in state.cache.objects(resource) { set(object.key, object.text) }
         }
+        isLoaded = true
         for (name, before) in formerNodes { tell(name, before) }
-        for id in formerTokens.keys where tokens[id] == nil { onTokenLost?(id) }
+        for token in formerTokens.values { tell(token) }
         reached(state.cache.revision)
     }
 
@@ -53,7 +56,7 @@ package final class AccessBook: StateObserver, TimerTarget {
             let (node, token) = (nodes[change.key.name], tokens[change.key.name])
             set(change.key, change.value)
             if let node, change.key.resource == NodeRecord.resource { tell(node.name, node) }
-            if let token, change.key.resource == TokenRecord.resource, tokens[token.id] == nil { onTokenLost?(token.id) }
+            if let token, change.key.resource == TokenRecord.resource { tell(token) }
         }
         reached(state.cache.revision)
     }
@@ -62,6 +65,13 @@ package final class AccessBook: StateObserver, TimerTarget {
         guard !before.isEvicted else { return }
         let after = nodes[name]
         if after == nil || after?.isEvicted == true || after?.joined != before.joined { onNodeLost?(name) }
+    }
+
+    private func tell(_ before: TokenRecord) {
+        guard tokens[before.id] == nil else { return }
+        onTokenLost?(before.id)
+        // A host that is a member besides comes again by its certificate.
+        if case .node(let name)? = before.role { onNodeLost?(name) }
     }
 
     private func set(_ key: StoreKey, _ text: [UInt8]?) {

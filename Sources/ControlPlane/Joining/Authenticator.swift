@@ -26,7 +26,8 @@ package final class Authenticator {
         self.now = now
     }
 
-    /// - Throws: `Unauthorized`, `Forbidden` for local users, or `TooManyRequests` for an address that was wrong too often.
+    /// - Throws: `Unauthorized`, `Forbidden` for local users, `TooManyRequests` for an address that was wrong too often, or `ServiceUnavailable`
+    ///   before the store was read: who is told that it isn't known may believe it.
     package func principal(for head: HTTPRequestHead, peer: HTTPPeer) throws(APIStatus) -> Principal {
         let authorizations = head.headers.values("authorization")
         if !authorizations.isEmpty {
@@ -47,6 +48,17 @@ package final class Authenticator {
         return try host(leaf, peer)
     }
 
+    /// How a gRPC call ends whose caller isn't known.
+    package static func status(_ failure: APIStatus) -> GRPCStatus {
+        let code: GRPCStatus.Code =
+            switch failure.reason {
+            case .tooManyRequests: .resourceExhausted
+            case .unavailable: .unavailable
+            case _: .unauthenticated
+            }
+        return GRPCStatus(code, failure.message)
+    }
+
     private static func bearer(_ text: String) -> AccessToken? {
         let words = text.split(separator: " ", omittingEmptySubsequences: true)
         guard words.count == 2, words[0].lowercased() == "bearer", let token = AccessToken(String(words[1])),
@@ -56,6 +68,7 @@ package final class Authenticator {
     }
 
     private func owner(of token: AccessToken, _ peer: HTTPPeer) throws(APIStatus) -> Principal {
+        try checkLoaded()
         let why: String
         if let record = book.token(token.id) {
             if !record.matches(token) {
@@ -102,6 +115,7 @@ package final class Authenticator {
                 peer, "the certificate of \(identity) isn't valid at this time",
                 "the certificate of host \(identity.name) has expired")
         }
+        try checkLoaded()
         guard let node = book.node(identity.name), !node.isEvicted, node.accepts(leaf) else {
             throw refuse(
                 peer, "host \(identity.name) is evicted, deleted or joined anew since",
@@ -109,6 +123,10 @@ package final class Authenticator {
             )
         }
         return Principal(name: "node:\(identity.name)", role: .node(identity.name))
+    }
+
+    private func checkLoaded() throws(APIStatus) {
+        guard book.isLoaded else { throw APIStatus(.unavailable, "the control plane is reading its store: try again") }
     }
 
     private func refuse(_ peer: HTTPPeer, _ why: String, _ said: String, isAttempt: Bool = true) -> APIStatus {

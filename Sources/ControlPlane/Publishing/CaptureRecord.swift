@@ -3,8 +3,8 @@
 internal import Documents
 internal import Store
 
-/// Which of its workloads a host has captured, as it is kept in the store: a control plane that begins must not tell everybody to dial in plain what was tunnelled a
-/// second ago. A value.
+/// Which of its workloads a host has captured, as it is kept in the store: a control plane that begins must not tell everybody to dial in plain
+/// what was tunnelled a second ago. A value.
 struct CaptureRecord: Equatable {
     let node: String
     /// Uids of workloads.

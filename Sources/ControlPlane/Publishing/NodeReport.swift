@@ -2,7 +2,8 @@
 
 package import Documents
 
-/// What a host says of itself: which of its workloads it has captured, and how far its mesh is. A value; read from what the host sent, which is bounded.
+/// What a host says of itself: which of its workloads it has captured, and how far its mesh is. A value; read from what the host sent, which is
+/// bounded.
 package struct NodeReport: Hashable, Sendable {
     package struct Workload: Hashable, Sendable {
         package enum State: String, Hashable, Sendable, CaseIterable {

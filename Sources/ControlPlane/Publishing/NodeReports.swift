@@ -8,9 +8,9 @@ internal import ResourceAPI
 internal import Store
 package import Transport
 
-/// Hears what hosts report, `POST /warren/v1/report`, and keeps in the store which workloads are captured: only these are told of as reachable by tunnel (I21).
-/// Once said it holds until the workload isn't to be captured any more: a host that begins anew, fails or is silent must not have its workloads dialled in plain.
-/// On the API's loop.
+/// Hears what hosts report, `POST /warren/v1/report`, and keeps in the store which workloads are captured: only these are told of as reachable by
+/// tunnel (I21). Once said it holds until the workload isn't to be captured any more: a host that begins anew, fails or is silent must not have its
+/// workloads dialled in plain. On the API's loop.
 package final class NodeReports {
     private let state: ControlState
     private let server: DiscoveryServer

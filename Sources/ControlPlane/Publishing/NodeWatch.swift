@@ -3,8 +3,9 @@
 package import Kernel
 package import Loop
 
-/// Watches which hosts are there. Absence isn't removal (I21): the workloads of a host that is gone turn unhealthy first, so that services find others; what it
-/// registered expires only after a grace that counts while the control plane is up, and begins anew with it; policies never expire. On the API's loop.
+/// Watches which hosts are there. Absence isn't removal (I21): the workloads of a host that is gone turn unhealthy first, so that services find
+/// others; what it registered expires only after a grace that counts while the control plane is up, and begins anew with it; policies never expire.
+/// On the API's loop.
 package final class NodeWatch: TimerTarget {
     package struct Bounds: Sendable {
         /// A restart of the daemon, or a moved connection, is shorter.

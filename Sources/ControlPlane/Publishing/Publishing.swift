@@ -6,8 +6,8 @@ package import Loop
 package import Mesh
 package import Store
 
-/// Keeps hosts told of what the store holds: hears of changes on the API's loop, has the publish thread translate and encode them, and hands the outcome to the
-/// discovery server on the API's loop again.
+/// Keeps hosts told of what the store holds: hears of changes on the API's loop, has the publish thread translate and encode them, and hands the
+/// outcome to the discovery server on the API's loop again.
 ///
 ///     ControlState ──► Publishing ──errands──► publish thread ──answers──► DiscoveryServer ──► hosts
 package final class Publishing: StateObserver {
@@ -30,7 +30,7 @@ package final class Publishing: StateObserver {
         let worker = try Mailbox<PublishErrand>()
         self.worker = worker
         let answers = try Mailbox<PublishAnswer>()
-        try answers.attach(to: loop) { [unowned self] in receive($0) }
+        try answers.attach(to: loop) { [weak self] in self?.receive($0) }
         _ = try Thread(name: "publish") {
             do throws(Errno) {
                 let loop = try Loop()

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Messages
 package import Wire
 
 /// What a client lets a control plane make it hold. It trusts a control plane with policy, not with its memory.
@@ -21,7 +20,7 @@ package struct DiscoveryBounds: Sendable {
 package struct DecodedPush: Sendable {
     package struct Resource: Sendable {
         package let name: String
-        package let version: String
+        package let version: ResourceVersion
         /// Bytes as it came.
         package let size: Int
         package let content: MeshResource
@@ -44,41 +43,90 @@ package struct DecodedPush: Sendable {
 
     /// From a message of the control plane. Throws only if it is no response at all.
     package init(_ message: [UInt8], bounds: DiscoveryBounds = DiscoveryBounds()) throws(WireFailure) {
-        // Each resource costs four bytes and some values of its own.
-        let values = 10_000 + message.count / 4
-        let response = try DiscoveryAPI.DeltaResponse(decoding: message, budget: ProtobufBudget(values: values))
-        typeURL = String(response.typeURL.prefix(256))
-        type = ResourceType(rawValue: response.typeURL)
-        nonce = response.nonce
-        store = StorePosition(response.systemVersionInfo)
-        removed = response.removedResources
+        var head = Head()
+        var found: [ArraySlice<UInt8>] = []
+        var reader = ProtobufReader(message[...])
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: head.store = try field.string()
+            case 2: found.append(try field.bytes())
+            case 4: head.typeURL = try field.string()
+            case 5: head.nonce = try field.string()
+            case 6: removed.append(try field.string())
+            default: continue
+            }
+        }
+        typeURL = String(head.typeURL.prefix(256))
+        type = ResourceType(rawValue: head.typeURL)
+        nonce = head.nonce
+        store = StorePosition(head.store)
         guard let type else { return }
-        resources.reserveCapacity(response.resources.count)
-        for resource in response.resources {
-            do throws(ResourceRejection) {
-                resources.append(try Self.read(resource, type, bounds))
-            } catch {
-                rejected.append(Rejected(name: String(resource.name.prefix(256)), reason: error.description))
+        resources.reserveCapacity(found.count)
+        for bytes in found { try take(bytes, type, bounds) }
+    }
+
+    private struct Head {
+        var (store, typeURL, nonce) = ("", "", "")
+    }
+
+    private mutating func take(_ bytes: ArraySlice<UInt8>, _ type: ResourceType, _ bounds: DiscoveryBounds) throws(WireFailure) {
+        let wrapped = try Wrapped(bytes)
+        do throws(ResourceRejection) {
+            resources.append(try Self.read(wrapped, type, bounds))
+        } catch {
+            let name = String(decoding: wrapped.name.prefix(256), as: UTF8.self)
+            rejected.append(Rejected(name: name, reason: error.description))
+        }
+    }
+
+    /// A `Resource`, and the `Any` in it, before anything is made of them.
+    private struct Wrapped {
+        var (name, version, typeURL): (ArraySlice<UInt8>, ArraySlice<UInt8>, ArraySlice<UInt8>) = ([], [], [])
+        /// Nil: there is no content.
+        var value: ArraySlice<UInt8>?
+
+        init(_ bytes: ArraySlice<UInt8>) throws(WireFailure) {
+            var reader = ProtobufReader(bytes)
+            while let field = try reader.next() {
+                switch field.number {
+                case 1: version = try field.bytes()
+                case 2: try unwrap(field.bytes())
+                case 3: name = try field.bytes()
+                default: continue
+                }
+            }
+        }
+
+        private mutating func unwrap(_ bytes: ArraySlice<UInt8>) throws(WireFailure) {
+            var reader = ProtobufReader(bytes)
+            value = value ?? []
+            while let field = try reader.next() {
+                if field.number == 1 { typeURL = try field.bytes() }
+                if field.number == 2 { value = try field.bytes() }
             }
         }
     }
 
     private static func read(
-        _ resource: DiscoveryAPI.Resource, _ type: ResourceType, _ bounds: DiscoveryBounds
+        _ wrapped: Wrapped, _ type: ResourceType, _ bounds: DiscoveryBounds
     ) throws(ResourceRejection) -> Resource {
-        guard let wrapped = resource.resource else { throw ResourceRejection("a resource without content") }
-        guard wrapped.typeURL == type.rawValue else { throw ResourceRejection("its content is a \(wrapped.typeURL.prefix(256))") }
-        guard wrapped.value.count <= bounds.resourceBytes else {
-            throw ResourceRejection("\(wrapped.value.count) bytes are more than the \(bounds.resourceBytes) that are taken")
+        guard let value = wrapped.value else { throw ResourceRejection("a resource without content") }
+        guard wrapped.typeURL.elementsEqual(type.rawValue.utf8) else {
+            throw ResourceRejection("its content is a \(String(decoding: wrapped.typeURL.prefix(256), as: UTF8.self))")
         }
-        guard resource.name.utf8.count <= bounds.nameBytes, resource.version.utf8.count <= bounds.nameBytes else {
+        guard value.count <= bounds.resourceBytes else {
+            throw ResourceRejection("\(value.count) bytes are more than the \(bounds.resourceBytes) that are taken")
+        }
+        guard wrapped.name.count <= bounds.nameBytes, wrapped.version.count <= bounds.nameBytes else {
             throw ResourceRejection("its name or version has more than \(bounds.nameBytes) bytes")
         }
-        let content = try MeshResource(type, decoding: wrapped.value)
+        let content = try MeshResource(type, decoding: value)
         // The name within is kept, so that the two share their memory.
         let name = content.name
-        guard name == resource.name else { throw ResourceRejection("its content is called \(name.prefix(256))") }
-        return Resource(name: name, version: resource.version, size: wrapped.value.count + name.utf8.count, content: content)
+        guard wrapped.name.elementsEqual(name.utf8) else { throw ResourceRejection("its content is called \(name.prefix(256))") }
+        return Resource(
+            name: name, version: ResourceVersion(String(decoding: wrapped.version, as: UTF8.self)),
+            size: value.count + name.utf8.count, content: content)
     }
 }
 

@@ -51,6 +51,8 @@ package final class DeltaClient: GRPCStreamDelegate {
     private let types: [ResourceType]
     private var unanswered: Set<ResourceType>
     private var isOver = false
+    /// Why nothing more of this control plane is taken, once that was said.
+    private var refusal: GRPCStatus?
     /// Responses that were dealt with.
     package private(set) var responses = 0
 
@@ -98,10 +100,17 @@ package final class DeltaClient: GRPCStreamDelegate {
         stream.cancel()
     }
 
+    /// Ends the call for the reason that was said, if the control plane doesn't end it by itself.
+    package func leave() {
+        guard let refusal, !isOver else { return }
+        end(refusal)
+        stream.cancel()
+    }
+
     // MARK: - The stream
 
     package func messageReceived(_ message: [UInt8], on stream: any GRPCStream) {
-        guard !isOver, let delegate else { return }
+        guard !isOver, refusal == nil, let delegate else { return }
         delegate.received(message) { [weak self] in self?.answer($0) }
     }
 
@@ -119,8 +128,9 @@ package final class DeltaClient: GRPCStreamDelegate {
         }
         stream.send(request.encoded)
         if outcome.isFatal {
-            end(GRPCStatus(.failedPrecondition, outcome.rejection ?? ""))
-            stream.cancel()
+            refusal = GRPCStatus(.failedPrecondition, outcome.rejection ?? "")
+            // Said to the end, so that it is heard: a reset would overtake it. Nonsense isn't answered.
+            if outcome.typeURL.isEmpty { leave() } else { stream.finish(.ok) }
             return
         }
         if let type = ResourceType(rawValue: outcome.typeURL), unanswered.remove(type) != nil, unanswered.isEmpty {
@@ -133,7 +143,7 @@ package final class DeltaClient: GRPCStreamDelegate {
 
     package func drained(_ stream: any GRPCStream) {}
 
-    package func ended(_ status: GRPCStatus, on stream: any GRPCStream) { end(status) }
+    package func ended(_ status: GRPCStatus, on stream: any GRPCStream) { end(refusal ?? status) }
 
     private func end(_ status: GRPCStatus) {
         guard !isOver else { return }

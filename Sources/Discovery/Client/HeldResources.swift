@@ -3,7 +3,7 @@
 /// Which resources a client holds, and in which version: what it tells a control plane when it comes back. A value; it doesn't hold the content.
 package struct HeldResources: Sendable {
     private struct Entry: Sendable {
-        let version: String
+        let version: ResourceVersion
         let size: Int
     }
 
@@ -19,9 +19,11 @@ package struct HeldResources: Sendable {
 
     package func count(of type: ResourceType) -> Int { entries[type]?.count ?? 0 }
 
+    package func version(of name: String, _ type: ResourceType) -> String { entries[type]?[name]?.version.description ?? "" }
+
     /// The versions to begin a stream with.
     package func versions(of type: ResourceType) -> [String: String] {
-        (entries[type] ?? [:]).compactMapValues { $0.version.isEmpty ? nil : $0.version }
+        (entries[type] ?? [:]).compactMapValues { $0.version.isEmpty ? nil : $0.version.description }
     }
 
     /// A stream begins: what has no version is in doubt until the first response.

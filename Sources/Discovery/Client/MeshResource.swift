@@ -22,7 +22,11 @@ package enum MeshResource: Hashable, Sendable {
     }
 
     /// From the message that is wrapped in a resource. Untrusted; the caller bounded its length.
-    package init(_ type: ResourceType, decoding bytes: [UInt8]) throws(ResourceRejection) {
+    package init(_ type: ResourceType, decoding bytes: ArraySlice<UInt8>) throws(ResourceRejection) {
+        if type == .address, let workload = Workload(quickly: bytes.span) {
+            self = .workload(workload)
+            return
+        }
         switch type {
         case .address: self = try Self.address(Self.read(bytes))
         case .authorization: self = .authorization(try Self.convert(Self.read(bytes), SecurityAPI.Authorization.model))
@@ -33,7 +37,7 @@ package enum MeshResource: Hashable, Sendable {
     /// A policy that names a hundred thousand addresses is larger than any that a person wrote.
     private static let budget = ProtobufBudget(values: 200_000)
 
-    private static func read<Read: Message>(_ bytes: [UInt8]) throws(ResourceRejection) -> Read {
+    private static func read<Read: Message>(_ bytes: ArraySlice<UInt8>) throws(ResourceRejection) -> Read {
         do throws(WireFailure) { return try Read(decoding: bytes, budget: budget) } catch {
             throw ResourceRejection(error.reason)
         }

@@ -4,8 +4,8 @@ internal import Documents
 internal import Messages
 internal import Wire
 
-/// A `DeltaDiscoveryRequest` as the server reads it: what a reconnecting client holds is told name by name and never kept, since five hundred clients that
-/// hold fifty thousand resources each would need gigabytes.
+/// A `DeltaDiscoveryRequest` as the server reads it: what a reconnecting client holds is told name by name and never kept, since five hundred
+/// clients that hold fifty thousand resources each would need gigabytes.
 struct DeltaRequestReader {
     /// What one request may ask for.
     struct Bounds {

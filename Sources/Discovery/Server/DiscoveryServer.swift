@@ -4,11 +4,15 @@ package import Kernel
 package import Loop
 package import Transport
 
-/// Tells every connected node what changes: delta discovery for all who call. It holds each resource once, encoded; a client costs a position per type and one
-/// response in flight. Lives on one loop; calls come by `attach`, changes by `apply`.
+/// Tells every connected node what changes: delta discovery for all who call. It holds each resource once, encoded; a client costs a position per
+/// type and one response in flight. Lives on one loop; calls come by `attach`, changes by `apply`.
 ///
 ///     apply ─► (settle) ─► release ─► queue of subscribers ─► pump: one shared response each ─► ACK ─► pump …
 package final class DiscoveryServer: TurnTarget, TimerTarget {
+    /// Of one request, in bytes: a host that comes again names all that it holds, some 90 bytes for each workload, which is 4.5 MB for fifty
+    /// thousand.
+    package static let requestLimit = 32 << 20
+
     /// The bounds of the server.
     package struct Bounds: Sendable {
         /// Calls at once.
@@ -59,10 +63,16 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
     private var queueStart = 0
     private var asksForTurn = false
     private var isReleaseDue = false
+    /// Something changed during a round.
+    private var isReleaseWanted = false
     private var releaseTimer: Token?
     private var roundBegan = Instant(nanoseconds: 0)
     private var roundTook = Interval.zero
     private var isRound = false
+    /// How many were queued and served ever; a round is over when all that it queued were served, whoever came behind.
+    private var queued: UInt64 = 0
+    private var served: UInt64 = 0
+    private var roundEnd: UInt64 = 0
     private var heldBack: [Subscriber] = []
     private var heldTimer: Token?
 
@@ -85,6 +95,8 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         for type in ResourceType.byRank.reversed() {
             for removed in batch.removed where removed.type == type { remove(removed) }
         }
+        // Who calls now is not told of what was removed: it must not be told of the resource either.
+        assembly.forget()
         revision = max(revision, batch.revision)
         metrics.batches &+= 1
         let before = log.marks.last?.sequence ?? 0
@@ -133,25 +145,31 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
     /// After a quiet time at once, else when the last round is some while past: the more a round costs, the more is gathered for the next.
     private func scheduleRelease() {
         guard isLoaded, !isReleaseDue, releaseTimer == nil else { return }
+        guard !isRound else {
+            isReleaseWanted = true
+            return
+        }
         let wait = min(max(bounds.settle, Interval(nanoseconds: roundTook.nanoseconds &* 2)), bounds.longestSettle)
         let since = Instant.now().since(roundBegan)
-        if since >= wait, !isRound {
+        if since >= wait {
             isReleaseDue = true
             askForTurn()
         } else {
-            let rest = since < wait ? Interval(nanoseconds: wait.nanoseconds - since.nanoseconds) : bounds.settle
-            releaseTimer = loop.arm(rest, self, tag: Timer.release.rawValue)
+            releaseTimer = loop.arm(
+                Interval(nanoseconds: wait.nanoseconds - since.nanoseconds), self, tag: Timer.release.rawValue)
         }
     }
 
     private func release() {
         isReleaseDue = false
+        isReleaseWanted = false
         assembly.systemVersion = systemVersion
         released = sequence
         metrics.rounds &+= 1
         roundBegan = .now()
         isRound = true
         for subscriber in subscribers.values { enqueue(subscriber) }
+        roundEnd = queued
         askForTurn()
     }
 
@@ -159,7 +177,7 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         switch Timer(rawValue: tag) {
         case .release:
             releaseTimer = nil
-            if isRound { scheduleRelease() } else { release() }
+            release()
         case .held:
             heldTimer = nil
             for subscriber in heldBack { subscriber.release() }
@@ -171,6 +189,7 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
     func enqueue(_ subscriber: Subscriber) {
         guard !subscriber.isQueued, !subscriber.isOver else { return }
         subscriber.isQueued = true
+        queued &+= 1
         queue.append(subscriber)
         askForTurn()
     }
@@ -187,8 +206,10 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         while queueStart < queue.count {
             let subscriber = queue[queueStart]
             queueStart += 1
+            served &+= 1
             subscriber.isQueued = false
             subscriber.pump()
+            if isRound, served >= roundEnd { endRound() }
             if queueStart < queue.count, Instant.now() > end {
                 // What was served goes, or a queue that never empties would grow for ever.
                 queue.removeFirst(queueStart)
@@ -198,12 +219,15 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         }
         queue.removeAll(keepingCapacity: true)
         queueStart = 0
-        if isRound {
-            isRound = false
-            roundTook = Instant.now().since(roundBegan)
-        }
-        asksForTurn = false
-        return false
+        if isRound { endRound() }
+        asksForTurn = isReleaseDue
+        return isReleaseDue
+    }
+
+    private func endRound() {
+        isRound = false
+        roundTook = Instant.now().since(roundBegan)
+        if isReleaseWanted { scheduleRelease() }
     }
 
     // MARK: - Calls
@@ -226,8 +250,12 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         while let calls = byNode[node], calls.count > bounds.callsPerNode, let oldest = calls.first {
             oldest.end(GRPCStatus(.aborted, "the node has called again"))
         }
-        heldBack.append(subscriber)
-        if heldTimer == nil { heldTimer = loop.arm(bounds.policyWait, self, tag: Timer.held.rawValue) }
+        if bounds.policyWait > .zero {
+            heldBack.append(subscriber)
+            if heldTimer == nil { heldTimer = loop.arm(bounds.policyWait, self, tag: Timer.held.rawValue) }
+        } else {
+            subscriber.release()
+        }
         subscriber.begin()
     }
 

@@ -19,7 +19,7 @@ package struct DiscoveryNodeStatus: Sendable {
     /// Since when there is something that it hasn't acknowledged; nil if it has all.
     package let behindSince: Instant?
     /// What it refused and still holds an older version of, or none.
-    package let refusals: [Refusal]
+    package let refusals: [ResourceRefusal]
 }
 
 /// How far a resource, or a revision, has come.

@@ -30,9 +30,12 @@ final class PushAssembly {
 
     /// Bytes of one response. Hundreds of clients that all begin at once have one each in their queues, so it is far below what one may have.
     static let size = 128 << 10
-    private static let remembered = 32
+    /// 8 MiB of responses: clients that begin together stay close together.
+    private static let remembered = 64
 
     private var cache: [Place: PushMessage] = [:]
+    /// The oldest first.
+    private var places: [Place] = []
     private var nonces: UInt64 = 0
     /// `IDENTITY/REVISION`.
     var systemVersion = "" { didSet { forget() } }
@@ -40,11 +43,15 @@ final class PushAssembly {
     private(set) var assembled: UInt64 = 0
 
     /// What was remembered may say what has changed since.
-    func forget() { cache.removeAll(keepingCapacity: true) }
+    func forget() {
+        cache.removeAll(keepingCapacity: true)
+        places.removeAll(keepingCapacity: true)
+    }
 
     /// The next response for a client; nil if there is nothing to tell it within the limits.
     func next(for subscription: Subscription, _ limits: Limits) -> (PushMessage, named: [String])? {
-        guard subscription.isShareable else { return assemble(subscription, limits) }
+        // What is local is one client's alone.
+        guard subscription.isShareable, subscription.type != .local else { return assemble(subscription, limits) }
         let place = Place(
             table: ObjectIdentifier(subscription.table), changes: subscription.changePosition,
             removals: subscription.removalPosition, limits: limits)
@@ -52,7 +59,8 @@ final class PushAssembly {
         guard let made = assemble(subscription, limits) else { return nil }
         // An answer that says nothing is for who waits for one alone.
         guard made.0.resources + made.0.removals > 0 else { return made }
-        if cache.count >= Self.remembered { forget() }
+        if places.count >= Self.remembered { cache[places.removeFirst()] = nil }
+        places.append(place)
         cache[place] = made.0
         return made
     }
@@ -111,8 +119,8 @@ final class PushAssembly {
         return named
     }
 
-    /// Names that aren't there are told as removed, even if they never were: so the client knows that it needn't wait (xDS protocol, "knowing when a requested
-    /// resource does not exist").
+    /// Names that aren't there are told as removed, even if they never were: so the client knows that it needn't wait (xDS protocol, "knowing when
+    /// a requested resource does not exist").
     private func addMissing(_ subscription: Subscription, _ limits: Limits, _ draft: inout Draft) {
         guard limits.removals == .max || limits.removals >= subscription.removalPosition else { return }
         var taken = 0

@@ -3,16 +3,23 @@
 package import Kernel
 
 /// A resource that a node didn't take.
-package struct Refusal: Hashable, Sendable {
+package struct ResourceRefusal: Hashable, Sendable {
     package let type: ResourceType
     package let name: String
     /// In the node's own words.
     package let error: String
     package let since: WallTime
+
+    package init(type: ResourceType, name: String, error: String, since: WallTime) {
+        self.type = type
+        self.name = name
+        self.error = error
+        self.since = since
+    }
 }
 
-/// What one node refuses of one type. A NACK stands for a whole push; it is held against the resources that its words name, or against all of the push if they
-/// name none. Bounded: of a node that refuses everything some are enough to see it.
+/// What one node refuses of one type. A NACK stands for a whole push; it is held against the resources that its words name, or against all of the
+/// push if they name none. Bounded: of a node that refuses everything some are enough to see it.
 struct RefusalList {
     static let limit = 256
 
@@ -60,8 +67,8 @@ struct RefusalList {
             })
     }
 
-    func listed(_ type: ResourceType, table: ResourceTable) -> [Refusal] {
+    func listed(_ type: ResourceType, table: ResourceTable) -> [ResourceRefusal] {
         byName.filter { table.entry($0.key) != nil }.sorted { $0.key < $1.key }
-            .map { Refusal(type: type, name: $0.key, error: $0.value.error, since: $0.value.since) }
+            .map { ResourceRefusal(type: type, name: $0.key, error: $0.value.error, since: $0.value.since) }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The resources of one type as they stand, in the order of their last change. Whoever follows holds a position in that order and nothing else: what it
-/// hasn't been told is what stands behind it, each resource once, in its newest form. On the loop of the server.
+/// The resources of one type as they stand, in the order of their last change. Whoever follows holds a position in that order and nothing else:
+/// what it hasn't been told is what stands behind it, each resource once, in its newest form. On the loop of the server.
 final class ResourceTable {
     struct Entry {
         let resource: EncodedResource

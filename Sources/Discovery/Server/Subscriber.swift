@@ -6,7 +6,8 @@ internal import Messages
 internal import Transport
 internal import Wire
 
-/// One call of delta discovery, as the server keeps it: who it is, its subscriptions, what it has acknowledged. On the server's loop, as long as the call.
+/// One call of delta discovery, as the server keeps it: who it is, its subscriptions, what it has acknowledged. On the server's loop, as long as
+/// the call.
 final class Subscriber: GRPCStreamDelegate {
     /// Bytes that may wait in the transport before nothing more is put there.
     static let highWater = PushAssembly.size
@@ -170,29 +171,37 @@ final class Subscriber: GRPCStreamDelegate {
     /// Sends what may be sent: one push per type at most, and only what nothing else has to come before.
     func pump() {
         guard !isOver, !holdsBack else { return }
-        for subscription in subscriptions {
-            guard let subscription, subscription.inFlight == nil else { continue }
-            if subscription.isOvertaken {
-                server.metrics.overtaken &+= 1
-                end(GRPCStatus(.aborted, "too much was removed meanwhile to be told one by one: call again with what is held"))
-                return
+        // What is passed over, since it isn't wanted, makes way for what waited behind it in another type.
+        for _ in subscriptions {
+            for subscription in subscriptions {
+                guard let subscription, !push(subscription) else { continue }
+                return confirm()
             }
-            guard stream.queued <= Self.highWater else { break }
-            let from = subscription.changePosition
-            let asked = subscription.owesAnswer
-            guard let (message, named) = server.assembly.next(for: subscription, limits(for: subscription)) else { continue }
-            // Who waits for the first answer gets it with the first of what there is.
-            if message.resources + message.removals == 0, !asked { continue }
-            subscription.sent(
-                nonce: message.nonce, from: from, changesTo: message.changesTo, removalsTo: message.removalsTo, named: named)
-            server.metrics.pushed(subscription.type, message)
-            stream.send(message.bytes)
+            if !subscriptions.contains(where: { $0?.isWaiting(released: server.released) ?? false }) { break }
         }
         confirm()
     }
 
-    /// What is new of a type waits for what is new of the types before it, what is gone for all that happened to the types behind it: a workload never comes
-    /// before its policies, and a policy never goes before the workloads that named it (I21).
+    /// False: nothing more can be sent.
+    private func push(_ subscription: Subscription) -> Bool {
+        guard subscription.inFlight == nil else { return true }
+        if subscription.isOvertaken {
+            server.metrics.overtaken &+= 1
+            end(GRPCStatus(.aborted, "too much was removed meanwhile to be told one by one: call again with what is held"))
+            return false
+        }
+        guard stream.queued <= Self.highWater else { return false }
+        let from = subscription.changePosition
+        guard let (message, named) = server.assembly.next(for: subscription, limits(for: subscription)) else { return true }
+        subscription.sent(
+            nonce: message.nonce, from: from, changesTo: message.changesTo, removalsTo: message.removalsTo, named: named)
+        server.metrics.pushed(subscription.type, message)
+        stream.send(message.bytes)
+        return !isOver
+    }
+
+    /// What is new of a type waits for what is new of the types before it, what is gone for all that happened to the types behind it: a workload
+    /// never comes before its policies, and a policy never goes before the workloads that named it (I21).
     private func limits(for subscription: Subscription) -> PushAssembly.Limits {
         var limits = PushAssembly.Limits(changes: server.released, removals: server.released)
         for other in subscriptions {
@@ -222,7 +231,7 @@ final class Subscriber: GRPCStreamDelegate {
     /// Whether everything that stands is acknowledged.
     var isSynchronised: Bool { isCounted && confirmed >= server.sequence && !holdsBack }
 
-    func refusals() -> [Refusal] {
+    func refusals() -> [ResourceRefusal] {
         subscriptions.flatMap { $0.map { $0.refusals.listed($0.type, table: $0.table) } ?? [] }
     }
 }

@@ -3,8 +3,8 @@
 internal import Kernel
 internal import Wire
 
-/// What one client wants of one type, and how far it has been told: positions in the table's order, one push in flight, and for a client that asks for single
-/// resources their names. Never a copy of what it was told.
+/// What one client wants of one type, and how far it has been told: positions in the table's order, one push in flight, and for a client that asks
+/// for single resources their names. Never a copy of what it was told.
 final class Subscription {
     /// A push that the client hasn't answered.
     struct Push {
@@ -125,6 +125,13 @@ final class Subscription {
 
     var nextChange: UInt64? { table.nextChange(after: changePosition) }
     var nextRemoval: UInt64? { table.nextRemoval(after: removalPosition) }
+
+    /// Whether something is there that could be sent if nothing else had to come before.
+    func isWaiting(released: UInt64) -> Bool {
+        guard inFlight == nil else { return false }
+        return owesAnswer || !asked.isEmpty || !missing.isEmpty || (nextChange ?? .max) <= released
+            || (nextRemoval ?? .max) <= released
+    }
 
     /// Whether the next push says just what that of every other client at its position says.
     var isShareable: Bool { isWildcard && held == nil && asked.isEmpty && missing.isEmpty }

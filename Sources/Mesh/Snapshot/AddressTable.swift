@@ -22,6 +22,7 @@ struct AddressTable: Sendable {
     private var blocks: [Block] = []
 
     init(workloads: ContiguousArray<MeshWorkload>, services: ContiguousArray<MeshService>) {
+        self.workloads.reserveCapacity(workloads.count)
         for entry in workloads where entry.workload.networkMode == .standard { add(entry, among: workloads) }
         for entry in services { add(entry) }
         blocks.sort { $0.prefix.length > $1.prefix.length }

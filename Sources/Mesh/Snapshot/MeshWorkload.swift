@@ -19,11 +19,12 @@ package final class MeshWorkload: Sendable {
         package let ports: [Port]
     }
 
-    init(id: WorkloadID, workload: Workload, options: MeshOptions, services: [Membership], policies: PolicySet) {
+    /// - Parameter identities: its own, if it has one.
+    init(id: WorkloadID, workload: Workload, identities: [SPIFFEID], services: [Membership], policies: PolicySet) {
         self.id = id
         self.workload = workload
-        identity = workload.identity(options: options)
-        acceptedIdentities = identity.map { [$0] } ?? []
+        identity = identities.first
+        acceptedIdentities = identities
         self.services = services
         self.policies = policies
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The translation as it goes on: told which resources changed, it says what is different for hosts, and the sum of that is always what `translate` says of all
-/// of them. A change costs what it concerns, not what there is.
+/// The translation as it goes on: told which resources changed, it says what is different for hosts, and the sum of that is always what `translate`
+/// says of all of them. A change costs what it concerns, not what there is.
 ///
-/// Beyond `translate` it knows what hosts report: a workload's tunnel is told of only when its host captures it, and the workloads of a host that is gone are
-/// unhealthy (I21). Owned by one thread.
+/// Beyond `translate` it knows what hosts report: a workload's tunnel is told of only when its host captures it, and the workloads of a host that
+/// is gone are unhealthy (I21). Owned by one thread.
 package final class IncrementalTranslation {
     let options: MeshOptions
     /// Workloads speak HBONE only after `setCaptured`.

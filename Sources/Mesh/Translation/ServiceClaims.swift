@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Who says that a service exists: Services and the hosts of ServiceEntries, between changes. Of several that claim one key the first counts, Services before
-/// ServiceEntries; of several keys with one hostname one is canonical.
+/// Who says that a service exists: Services and the hosts of ServiceEntries, between changes. Of several that claim one key the first counts,
+/// Services before ServiceEntries; of several keys with one hostname one is canonical.
 struct ServiceClaims {
     struct Claim: Hashable, Comparable {
         let isEntry: Bool

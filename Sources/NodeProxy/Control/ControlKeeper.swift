@@ -23,6 +23,8 @@ final class ControlKeeper: DeltaClientDelegate {
 
     /// A control plane that says nothing for so long, though something is to come, is given up.
     private static let answerTimeout = Interval.seconds(30)
+    /// For a control plane to hear why it is refused.
+    private static let goodbye = Interval.seconds(1)
 
     private unowned let host: any ControlHost
     private let dialler: any ControlDialler
@@ -188,7 +190,12 @@ final class ControlKeeper: DeltaClientDelegate {
             // Another control plane may be right; this one won't be soon.
             if outcome.isFatal { backoff.exhaust() }
             done(outcome)
-            if generation == mine, !isSynchronised { expectAnswer() }
+            guard generation == mine else { return }
+            if outcome.isFatal {
+                answerBound.set(Self.goodbye) { [weak self] in self?.client?.leave() }
+            } else if !isSynchronised {
+                expectAnswer()
+            }
         }
     }
 

@@ -33,7 +33,7 @@ struct ReceivedMesh: Sendable {
     private(set) var held: HeldResources
     private(set) var store: StorePosition?
     private let bounds: DiscoveryBounds
-    private var workloads: [String: Boxed<Workload>] = [:]
+    private var workloads: [String: Workload] = [:]
     private var services: [String: Boxed<Service>] = [:]
     private var authorizations: [String: Boxed<Authorization>] = [:]
     private var local: [String: LocalWorkload] = [:]
@@ -69,9 +69,10 @@ struct ReceivedMesh: Sendable {
             return refused(
                 PushOutcome(typeURL: push.typeURL, nonce: push.nonce, rejection: words, isFatal: true), push.type, words)
         }
+        let gone = push.removed
         held.apply(&push)
         apply(push)
-        noteRejected(push)
+        noteRejected(push, gone: gone)
         return Taken(
             outcome: push.outcome, type: push.type, isChange: !push.resources.isEmpty || !push.removed.isEmpty,
             isPart: push.store == nil && store != nil, newlyRejected: push.rejected, rejected: rejected, refusal: nil)
@@ -109,7 +110,7 @@ struct ReceivedMesh: Sendable {
             switch resource.content {
             case .workload(let workload):
                 services[resource.name] = nil
-                workloads[resource.name] = Boxed(workload)
+                workloads[resource.name] = workload
             case .service(let service):
                 workloads[resource.name] = nil
                 services[resource.name] = Boxed(service)
@@ -129,9 +130,10 @@ struct ReceivedMesh: Sendable {
         }
     }
 
-    private mutating func noteRejected(_ push: DecodedPush) {
+    /// What is gone may have been rejected before it was ever held.
+    private mutating func noteRejected(_ push: DecodedPush, gone: [String]) {
         if !rejected.isEmpty {
-            let settled = Set(push.resources.map(\.name)).union(push.removed).union(push.rejected.map(\.name))
+            let settled = Set(push.resources.map(\.name)).union(gone).union(push.rejected.map(\.name))
             rejected.removeAll { settled.contains($0.name) }
         }
         rejected += push.rejected.prefix(Self.maximumRejected - rejected.count)
@@ -142,7 +144,7 @@ struct ReceivedMesh: Sendable {
     /// The mesh, sorted.
     func state() -> MeshState {
         MeshState(
-            workloads: workloads.values.map(\.content).sorted { $0.uid < $1.uid },
+            workloads: workloads.values.sorted { $0.uid < $1.uid },
             services: services.values.map(\.content).sorted { $0.key < $1.key },
             authorizations: authorizations.values.map(\.content).sorted { $0.key < $1.key },
             local: local.values.sorted { $0.uid < $1.uid })
@@ -151,27 +153,26 @@ struct ReceivedMesh: Sendable {
     /// All of it as the responses of a control plane that would tell it, each of a size that is taken.
     func responses() -> [[UInt8]] {
         var writer = ResponseWriter(store: store)
-        let versions = ResourceType.allCases.map { ($0, held.versions(of: $0)) }
-        for (type, known) in versions {
+        for type in ResourceType.allCases {
             switch type {
             case .address:
-                for (name, boxed) in workloads {
+                for (name, workload) in workloads {
                     var address = WorkloadAPI.Address()
-                    address.workload = WorkloadAPI.Workload(boxed.content)
-                    writer.add(type, name, known[name] ?? "", address.encoded)
+                    address.workload = WorkloadAPI.Workload(workload)
+                    writer.add(type, name, held.version(of: name, type), address.encoded)
                 }
                 for (name, boxed) in services {
                     var address = WorkloadAPI.Address()
                     address.service = WorkloadAPI.Service(boxed.content)
-                    writer.add(type, name, known[name] ?? "", address.encoded)
+                    writer.add(type, name, held.version(of: name, type), address.encoded)
                 }
             case .authorization:
                 for (name, boxed) in authorizations {
-                    writer.add(type, name, known[name] ?? "", SecurityAPI.Authorization(boxed.content).encoded)
+                    writer.add(type, name, held.version(of: name, type), SecurityAPI.Authorization(boxed.content).encoded)
                 }
             case .local:
                 for (name, workload) in local {
-                    writer.add(type, name, known[name] ?? "", LocalAPI.LocalWorkload(workload).encoded)
+                    writer.add(type, name, held.version(of: name, type), LocalAPI.LocalWorkload(workload).encoded)
                 }
             }
             writer.finish(type)

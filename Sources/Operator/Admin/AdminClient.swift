@@ -21,7 +21,7 @@ package enum AdminClient {
         do throws(AdminFailure) {
             let response = try HTTPAnswer(bytes)
             let document = try read(response)
-            guard response.status == 200 else {
+            guard (200...299).contains(response.status) else {
                 let message = document["error"]?.stringValue ?? "warrend answered \(response.status) to \(request.target)"
                 throw AdminFailure(message, remedy: document["remedy"]?.stringValue ?? "")
             }
@@ -38,7 +38,7 @@ package enum AdminClient {
             limits.nodes = 10_000_000
             return try JSON.read(response.body, limits: limits)
         } catch {
-            if response.status != 200 { return .null }
+            if !(200...299).contains(response.status) { return .null }
             throw AdminFailure("warrend's answer is no JSON: \(error.message)", remedy: "Is another program at the socket?")
         }
     }
@@ -50,17 +50,20 @@ package enum AdminClient {
             let epoll = try Epoll(capacity: 1)
             try epoll.add(socket.number, .read, word: 0)
             let deadline = Instant.now() + request.timeout
-            try socket.writeAll(head(request))
+            try socket.writeAll(bytes(request))
             return try receive(socket, epoll, deadline: deadline)
         } catch {
             throw failure(error, request)
         }
     }
 
-    private static func head(_ request: AdminRequest) -> [UInt8] {
-        let length = request.method == .post ? "content-length: 0\r\n" : ""
-        return Array(
-            "\(request.method.rawValue) \(request.target) HTTP/1.1\r\nhost: warrend\r\n\(length)connection: close\r\n\r\n".utf8)
+    private static func bytes(_ request: AdminRequest) -> [UInt8] {
+        let body = request.body?.jsonBytes ?? []
+        let type = request.body == nil ? "" : "content-type: application/json\r\n"
+        let length = request.method == .get ? "" : "content-length: \(body.count)\r\n"
+        let head =
+            "\(request.method.rawValue) \(request.target) HTTP/1.1\r\nhost: warrend\r\n\(type)\(length)connection: close\r\n\r\n"
+        return Array(head.utf8) + body
     }
 
     private static func receive(

@@ -8,24 +8,30 @@ package struct AdminRequest: Sendable {
     package enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"
+        case delete = "DELETE"
     }
 
     package let method: Method
     /// Path and query, escaped: `/logging?level=info`.
     package let target: String
+    /// What is sent along, as JSON; nil for nothing.
+    package let body: Value?
     package let socket: String
     /// How long the whole exchange may take.
     package let timeout: Interval
 
-    package init(_ method: Method, _ target: String, socket: String, timeout: Interval = .seconds(10)) {
+    package init(
+        _ method: Method, _ target: String, body: Value? = nil, socket: String, timeout: Interval = .seconds(10)
+    ) {
         self.method = method
         self.target = target
+        self.body = body
         self.socket = socket
         self.timeout = timeout
     }
 }
 
-/// What the daemon answered with 200.
+/// What the daemon answered when all was well.
 package struct AdminAnswer: Sendable {
     package let document: Value
 

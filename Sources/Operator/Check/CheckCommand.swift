@@ -8,7 +8,8 @@ enum CheckCommand {
     static let command = Command(
         "check", "Check this host: configuration, authority, kernel, ports, namespaces, and the daemon.",
         detail:
-            "Works with and without a running warrend; as root it sees more. Exit code 1 if a check failed, 3 if the only thing"
+            "Works with and without a running warrend; as root it sees more. Of a host that joined a mesh its certificate and its"
+            + " control plane are checked in place of mesh files and authority. Exit code 1 if a check failed, 3 if the only thing"
             + " wrong is that warrend doesn't answer. Only TCP is captured: UDP, ICMP and the rest pass as they are, unless"
             + " capture.nonTCP is drop.",
         options: [

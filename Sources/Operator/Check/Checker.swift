@@ -31,8 +31,12 @@ struct Checker {
 
     mutating func run() {
         checkConfiguration()
-        checkMesh()
-        checkAuthority()
+        if configuration.control.isUsed {
+            checkMember()
+        } else {
+            checkMesh()
+            checkAuthority()
+        }
         checkDaemon()
         checkKernel()
         checkPorts()

@@ -17,13 +17,16 @@ package final class Session {
     let environment: (String) -> String?
     /// Runs a program on the same terminal and waits for its end; nil if it can't be started.
     let execute: (_ program: String, _ arguments: [String]) -> ProcessEnd?
+    /// Where this host keeps what concerns the mesh.
+    let places: HostPlaces
 
     package init(
         console: Console, ask: @escaping (AdminRequest) -> Result<AdminAnswer, AdminFailure> = AdminClient.send,
         now: @escaping () -> WallTime = WallTime.now, pause: @escaping (Interval) -> Bool = Session.sleep,
         connect: @escaping (ControlEndpoint) throws(ControlFailure) -> any ControlClient = Session.client,
         environment: @escaping (String) -> String? = environmentVariable,
-        execute: @escaping (_ program: String, _ arguments: [String]) -> ProcessEnd? = Session.child
+        execute: @escaping (_ program: String, _ arguments: [String]) -> ProcessEnd? = Session.child,
+        places: HostPlaces = HostPlaces()
     ) {
         self.console = console
         self.ask = ask
@@ -32,6 +35,7 @@ package final class Session {
         self.connect = connect
         self.environment = environment
         self.execute = execute
+        self.places = places
     }
 
     /// Starts a program with our standard streams and waits for it, however long a person sits before it.

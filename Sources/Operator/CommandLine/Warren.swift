@@ -16,7 +16,9 @@ package enum Warren {
     /// Those that ask a control plane.
     private static var controlPlane: [Command] {
         [ApplyCommand.command, GetCommand.command, DescribeCommand.command, EditCommand.command, DeleteCommand.command]
-            + LabelCommand.commands + NamespaceCommand.commands + [APIResourcesCommand.command] + ContextCommand.commands
+            + LabelCommand.commands + NamespaceCommand.commands + [APIResourcesCommand.command] + NodesCommand.commands
+            + TokenCommand.commands + [JoinCommand.command, LeaveCommand.command] + RegistrationCommand.commands
+            + ControlCommand.commands + ContextCommand.commands + [KubeconfigCommand.command]
     }
 
     /// - Parameter words: the command line without the program's name.

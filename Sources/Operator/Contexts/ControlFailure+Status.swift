@@ -47,18 +47,16 @@ extension ControlFailure {
 extension Session {
     /// Says that the control plane refused or didn't answer: what is wrong, which field, what to do.
     func failed(_ failure: ControlFailure, about subject: String = "") -> ExitCode {
-        let head = subject.isEmpty ? failure.message : "\(subject): \(failure.message)"
-        // A status repeats its only cause in its message.
-        let causes = failure.causes.filter { !$0.message.isEmpty && !failure.message.contains($0.message) || isNews($0, failure) }
-        console.complain("warren: \(printable(head))\n")
-        for cause in causes {
+        let causes = failure.causes.filter { !$0.message.isEmpty }
+        // Kubernetes' message repeats its causes in one line: they are told one by one instead.
+        let invalid = failure.reason == "Invalid" && !causes.isEmpty ? failure.message.firstRange(of: " is invalid") : nil
+        let message = invalid.map { String(failure.message[..<$0.upperBound]) } ?? failure.message
+        console.complain("warren: \(printable(subject.isEmpty ? message : "\(subject): \(message)"))\n")
+        for cause in causes
+        where invalid != nil || !failure.message.contains(cause.message) || !failure.message.contains(cause.field) {
             console.complain("  \(cause.field.isEmpty ? "" : "\(printable(cause.field)): ")\(printable(cause.message))\n")
         }
         if !failure.remedy.isEmpty { console.complain("  → \(printable(failure.remedy))\n") }
         return failure.isUnreachable ? .unreachable : .failed
-    }
-
-    private func isNews(_ cause: ControlFailure.Cause, _ failure: ControlFailure) -> Bool {
-        !cause.field.isEmpty && !failure.message.contains(cause.field)
     }
 }

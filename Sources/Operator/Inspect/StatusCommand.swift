@@ -25,6 +25,7 @@ enum StatusCommand {
         let isReady = status["ready"]?.boolValue == true
         let pending = printable(status.listCell("pending", most: 20) ?? "nothing")
         func cell(_ key: String, _ absent: String = "-") -> String { printable(status.cell(key) ?? absent) }
+        let isJoined = status["control"]?.mappingValue != nil
         let state = isReady ? console.paint("ready", .good) : console.paint("not ready, pending: \(pending)", .bad)
         var rows: [(String, String)] = [
             (
@@ -32,7 +33,7 @@ enum StatusCommand {
                 "\(cell("version")) on \(cell("node")), process \(cell("process"))"
             ),
             ("state", state), ("up for", status.ageCell("uptimeSeconds") ?? "-"),
-            ("mesh", "\(cell("meshPath")), revision \(cell("meshRevision"))"),
+            ("mesh", "\(isJoined ? "from the control plane" : cell("meshPath")), revision \(cell("meshRevision"))"),
             ("trust domain", cell("trustDomain")),
             ("workloads", "\(cell("workloads", "0")), of which \(cell("captured", "0")) are captured here"),
             ("services", cell("services", "0")), ("policies", cell("policies", "0")),
@@ -41,12 +42,45 @@ enum StatusCommand {
                 "\(cell("connections", "0")) open, in \(cell("tunnels", "0")) tunnels and beside them"
             ),
         ]
+        if isJoined, let control = status["control"] { rows += Self.rows(control, console) }
         if let refused = status.cell("meshRefused") {
-            rows.append(("mesh files", console.paint("not in use: \(printable(refused))", .bad)))
+            rows.append(
+                (
+                    isJoined ? "refused" : "mesh files",
+                    console.paint("not in use: \(printable(refused))", .bad)
+                ))
         }
         if let dropped = status["droppedLogLines"]?.integerValue, dropped > 0 {
             rows.append(("log", console.paint("\(dropped) lines were dropped", .doubtful)))
         }
         return rows.map { "\(Help.padded($0.0, 13))\($0.1)\n" }.joined()
+    }
+
+    /// How it stands to its control plane.
+    private static func rows(_ control: Value, _ console: Console) -> [(String, String)] {
+        let state = control.cell("state") ?? ""
+        let address = printable(control.cell("address") ?? control.listCell("addresses", most: 4) ?? "-")
+        var rows: [(String, String)] = []
+        switch state {
+        case "synchronised":
+            rows.append(
+                (
+                    "control",
+                    console.paint("synchronised", .good) + " with \(address) since \(printable(control.cell("since") ?? "-"))"
+                ))
+        case "connected": rows.append(("control", console.paint("connected", .doubtful) + " to \(address), not all is here yet"))
+        default:
+            rows.append(("control", console.paint("not connected", .bad) + ", the mesh as it was goes on: \(address)"))
+            if let failure = control.cell("failure") { rows.append(("last failure", printable(failure))) }
+        }
+        if let store = control.cell("store") { rows.append(("store", printable(store))) }
+        for rejected in (control["rejected"]?.sequenceValue ?? []).prefix(5) {
+            let words = "\(printable(rejected.cell("name") ?? "")): \(printable(rejected.cell("reason") ?? ""))"
+            rows.append(("rejected", console.paint(words, .bad)))
+        }
+        for key in ["renewalFailure", "reportFailure"] {
+            if let failure = control.cell(key) { rows.append(("control", console.paint(printable(failure), .bad))) }
+        }
+        return rows
     }
 }

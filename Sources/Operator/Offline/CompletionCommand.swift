@@ -53,15 +53,19 @@ enum CompletionCommand {
             .joined(separator: " ")
     }
 
-    /// One line per option with fixed values.
+    /// One line per option with fixed values: those of every command that has it.
     private static func fixedValues(_ commands: [Command]) -> String {
-        var lines: [String] = []
+        var values: [(names: String, choices: [String])] = []
         for option in commands.flatMap(\.options) where !option.choices.isEmpty {
-            let line = "    \(names(option))) words=\"\(option.choices.joined(separator: " "))\" ;;"
-            let shown = line.replacing(" ;;", with: "; COMPREPLY=($(compgen -W \"$words\" -- \"$word\")); return ;;")
-            if !lines.contains(where: { $0.hasPrefix("    \(names(option)))") }) { lines.append(shown) }
+            if let index = values.firstIndex(where: { $0.names == names(option) }) {
+                values[index].choices += option.choices.filter { !values[index].choices.contains($0) }
+            } else {
+                values.append((names(option), option.choices))
+            }
         }
-        return lines.map { $0 + "\n" }.joined()
+        return values.map { names, choices in
+            "    \(names)) words=\"\(choices.joined(separator: " "))\"; COMPREPLY=($(compgen -W \"$words\" -- \"$word\")); return ;;\n"
+        }.joined()
     }
 
     private static func pathOptions(_ commands: [Command]) -> String {
@@ -71,16 +75,30 @@ enum CompletionCommand {
 
     private static func names(_ option: CommandOption) -> String { (option.short.map { "-\($0)|" } ?? "") + "--\(option.name)" }
 
-    /// Longer names first, so that `ca init` isn't taken for `ca`.
+    /// Longer names first, so that `ca init` isn't taken for `ca`. The second words of a first one stand together.
     private static func commandCases(_ commands: [Command]) -> String {
         let own = commands.sorted { $0.words.count > $1.words.count }.map { command in
-            let operands = command.operands.split(separator: "|").map(String.init)
-            let words = operands + command.allOptions.map { "--\($0.name)" }
-            return "            \"\(command.name) \"*) words=\"\(words.joined(separator: " "))\" ;;\n"
+            let second = command.words.count == 1 ? secondWords(command.words[0], commands) : []
+            let words = second + fixedOperands(command) + command.allOptions.map { "--\($0.name)" }
+            return line(command.name, words)
         }
-        let parents = commands.filter { $0.words.count > 1 }.map { command in
-            "            \"\(command.words[0]) \"*) words=\"\(command.words.dropFirst().joined(separator: " "))\" ;;\n"
-        }
+        let parents = commands.compactMap(\.words.first).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+            .filter { parent in !commands.contains { $0.name == parent } }.map { line($0, secondWords($0, commands)) }
         return (own + parents).joined()
+    }
+
+    private static func line(_ name: String, _ words: [String]) -> String {
+        "            \"\(name) \"*) words=\"\(words.joined(separator: " "))\" ;;\n"
+    }
+
+    private static func secondWords(_ first: String, _ commands: [Command]) -> [String] {
+        commands.filter { $0.words.count > 1 && $0.words[0] == first }.map { $0.words.dropFirst().joined(separator: " ") }
+    }
+
+    /// `bash|zsh`, but not what stands for something, which is written in capitals.
+    private static func fixedOperands(_ command: Command) -> [String] {
+        command.operands.split(separator: "|").map(String.init).filter { word in
+            word.utf8.allSatisfy { (0x61...0x7a).contains($0) }
+        }
     }
 }

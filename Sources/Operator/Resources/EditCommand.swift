@@ -78,7 +78,7 @@ enum EditCommand {
             return .ok
         }
         do throws(ControlFailure) {
-            _ = try plane.send(.put, "\(target.path)?fieldManager=warren&fieldValidation=Strict", object)
+            _ = try plane.send(.put, "\(target.path)?fieldManager=warren-edit&fieldValidation=Strict", object)
         } catch {
             guard error.status == 409 else { throw error }
             var told = ControlFailure(

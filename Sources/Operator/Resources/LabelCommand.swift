@@ -98,7 +98,8 @@ enum LabelCommand {
             (field, map), ("resourceVersion", overwrites ? nil : object["metadata"]?["resourceVersion"]),
         ])
         _ = try plane.send(
-            .patch, "\(target.path)?fieldManager=warren\(isDry ? "&dryRun=All" : "")", ["metadata": metadata],
+            .patch, "\(target.path)?fieldManager=warren-\(thing == "label" ? "label" : "annotate")\(isDry ? "&dryRun=All" : "")",
+            ["metadata": metadata],
             contentType: "application/merge-patch+json")
         return true
     }

@@ -18,6 +18,9 @@ package struct ObjectWriter {
     /// What an object may have as text in the store, a little below what etcd takes.
     package static let maximumBytes = 1 << 20
 
+    /// Characters of one warning.
+    private static let maximumWarning = 512
+
     let request: APIRequest
     let context: WriteContext
     var warnings: [String] = []
@@ -51,7 +54,9 @@ package struct ObjectWriter {
         if type == .apply { return try apply(document, old: old) }
         if request.options.force { throw APIStatus(.badRequest, "force: Forbidden: may not be specified for non-apply patch") }
         guard let old else { throw .notFound(kind, request.name ?? "") }
-        let seen = kind.object(old, as: request.version)
+        // What stands may be of a newer version of this program: fields that only that one knows are not the client's fault.
+        var check = SchemaCheck()
+        let seen = kind.object(check.prune(old, kind.schema), as: request.version)
         let patched =
             switch type {
             case .json: try JSONPatch(document).apply(to: seen)
@@ -234,7 +239,15 @@ package struct ObjectWriter {
         guard change == .unchanged || object.jsonBytes.count <= Self.maximumBytes else {
             throw APIStatus(.tooLarge, "an object may have \(Self.maximumBytes) bytes: split it into several")
         }
-        return Result(object: object, change: change, warnings: warnings)
+        return Result(object: object, change: change, warnings: warnings.map(Self.headerText))
+    }
+
+    /// Warnings go into headers and may hold what a client wrote: nothing that would end the line, and no more than a line.
+    private static func headerText(_ warning: String) -> String {
+        let scalars = warning.unicodeScalars.prefix(maximumWarning).map { (0x20...0x7e).contains($0.value) ? $0 : "?" }
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: scalars)
+        return String(text)
     }
 
     private static func mapping(_ document: Value) throws(APIStatus) -> Value {

@@ -192,6 +192,22 @@ import Transport
         #expect(client.takeStory() == ["+w/a"])
     }
 
+    @Test func `what is removed while many begin is told to nobody who comes after`() throws {
+        let bench = try ServerBench()
+        bench.apply((0..<3_000).map { Make.workload("w\($0)") })
+        let first = bench.client(node: "first")
+        bench.settle()
+        #expect(first.held[.address]?.count == 3_000)
+        // The round that tells of it is still to come when the next one calls, at the position where the first one began.
+        bench.apply([Make.workload("x")])
+        bench.settle()
+        bench.apply([], removed: [RemovedResource(.address, "w/w7")])
+        let second = bench.client(node: "second")
+        bench.settle()
+        #expect(second.held == first.held)
+        #expect(second.held[.address]?["w/w7"] == nil)
+    }
+
     @Test func `a type that nobody knows is empty`() throws {
         let bench = try ServerBench()
         let client = bench.client(all: false)

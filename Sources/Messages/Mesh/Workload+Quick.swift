@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Bytes
+package import Mesh
+
+/// Workloads are nearly all that discovery brings, fifty thousand at once: the usual ones are read here without the message in between. What is unusual in any
+/// way (a gateway, a field twice, a value that means nothing) isn't: the general way then says what it is.
+extension Workload {
+    /// From the bytes of an `istio.workload.Address`; nil if that is to be read the general way.
+    package init?(quickly address: Span<UInt8>) {
+        var reader = QuickReader(0, address.count)
+        guard reader.key(address) == 0x0a, let body = reader.length(address), body.end == address.count,
+            let fields = WorkloadFields(quickly: address, body)
+        else { return nil }
+        self.init(fields)
+    }
+}
+
+extension WorkloadFields {
+    fileprivate init?(quickly bytes: Span<UInt8>, _ body: QuickReader) {
+        self.init()
+        var reader = body
+        var locality: Locality?
+        while !reader.isAtEnd {
+            guard let key = reader.key(bytes) else { return nil }
+            if key & 7 == 0 {
+                guard let value = reader.varint(bytes), setNumber(UInt32(truncatingIfNeeded: key >> 3), value) else { return nil }
+                continue
+            }
+            guard key & 7 == 2, let part = reader.length(bytes) else { return nil }
+            switch key >> 3 {
+            case 3:
+                guard let address = part.address(bytes) else { return nil }
+                addresses.append(address)
+            case 16:
+                guard let text = part.text(bytes) else { return nil }
+                authorizationPolicies.append(text)
+            case 22:
+                guard let membership = ServiceMembership(quickly: bytes, part) else { return nil }
+                services.append(membership)
+            case 24:
+                guard locality == nil, let read = Locality(quickly: bytes, part) else { return nil }
+                locality = read
+            case 27:
+                guard capacity == nil, let read = part.wrapped(bytes) else { return nil }
+                capacity = read
+            case let number:
+                guard let text = part.text(bytes), setText(UInt32(truncatingIfNeeded: number), text) else { return nil }
+            }
+        }
+        guard !uid.isEmpty else { return nil }
+        if services.count > 1 {
+            services.sort { $0.service < $1.service }
+            for (one, next) in zip(services, services.dropFirst()) where one.service == next.service { return nil }
+        }
+        if let locality { setRare { $0.locality = locality } }
+    }
+
+    private mutating func setText(_ number: UInt32, _ text: String) -> Bool {
+        switch number {
+        case 1: name = text
+        case 2: namespace = text
+        case 4: network = text
+        case 6: trustDomain = text
+        case 7: serviceAccount = text
+        case 9: node = text
+        case 10: canonicalName = text
+        case 11: canonicalRevision = text
+        case 13: workloadName = text
+        case 18: clusterID = text
+        case 20: uid = text
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func setNumber(_ number: UInt32, _ value: UInt64) -> Bool {
+        let choice = Int32(truncatingIfNeeded: value)
+        switch number {
+        case 5:
+            guard let known = Workload.TunnelProtocol(rawValue: choice) else { return false }
+            tunnelProtocol = known
+        case 12: kind = Workload.Kind(rawValue: choice) ?? .pod
+        case 14: nativeTunnel = value != 0
+        case 17:
+            guard let known = Workload.Status(rawValue: choice) else { return false }
+            status = known
+        case 25:
+            guard let known = Workload.NetworkMode(rawValue: choice) else { return false }
+            networkMode = known
+        default: return false
+        }
+        return true
+    }
+}
+
+extension ServiceMembership {
+    /// An entry of `map<string, PortList>`.
+    fileprivate init?(quickly bytes: Span<UInt8>, _ entry: QuickReader) {
+        var reader = entry
+        var (service, ports): (String?, [Port]?) = (nil, nil)
+        while !reader.isAtEnd {
+            guard let key = reader.key(bytes), let part = reader.length(bytes) else { return nil }
+            switch key {
+            case 0x0a where service == nil: service = part.text(bytes)
+            case 0x12 where ports == nil: ports = Self.ports(bytes, part)
+            default: return nil
+            }
+        }
+        guard let service, let ports else { return nil }
+        self.init(service: service, ports: ports)
+    }
+
+    private static func ports(_ bytes: Span<UInt8>, _ list: QuickReader) -> [Port]? {
+        var reader = list
+        var ports: [Port] = []
+        while !reader.isAtEnd {
+            guard reader.key(bytes) == 0x0a, var part = reader.length(bytes) else { return nil }
+            var (service, target, protocolNumber): (UInt16, UInt16, Int32) = (0, 0, 0)
+            while !part.isAtEnd {
+                guard let key = part.key(bytes), let value = part.varint(bytes) else { return nil }
+                switch key {
+                case 0x08:
+                    guard let port = UInt16(exactly: value) else { return nil }
+                    service = port
+                case 0x10:
+                    guard let port = UInt16(exactly: value) else { return nil }
+                    target = port
+                case 0x18: protocolNumber = Int32(truncatingIfNeeded: value)
+                default: return nil
+                }
+            }
+            ports.append(
+                Port(
+                    servicePort: service, targetPort: target,
+                    appProtocol: Port.AppProtocol(rawValue: protocolNumber) ?? .unknown))
+        }
+        return ports
+    }
+}
+
+extension Locality {
+    fileprivate init?(quickly bytes: Span<UInt8>, _ message: QuickReader) {
+        var reader = message
+        var (region, zone, subzone) = ("", "", "")
+        while !reader.isAtEnd {
+            guard let key = reader.key(bytes), let part = reader.length(bytes), let text = part.text(bytes) else { return nil }
+            switch key {
+            case 0x0a: region = text
+            case 0x12: zone = text
+            case 0x1a: subzone = text
+            default: return nil
+            }
+        }
+        self.init(region: region, zone: zone, subzone: subzone)
+    }
+}
+
+/// A place in bytes and an end that nothing is read beyond. Every length is checked against what is there; nil for what isn't there or isn't protobuf.
+struct QuickReader {
+    private(set) var position: Int
+    let end: Int
+
+    init(_ start: Int, _ end: Int) {
+        position = start
+        self.end = end
+    }
+
+    var isAtEnd: Bool { position >= end }
+
+    mutating func varint(_ bytes: Span<UInt8>) -> UInt64? {
+        var (value, shift): (UInt64, UInt64) = (0, 0)
+        while position < end {
+            let byte = bytes[position]
+            position += 1
+            // The tenth byte has room for one bit.
+            guard shift < 63 || byte <= 1 else { return nil }
+            value |= UInt64(byte & 0x7f) << shift
+            if byte < 0x80 { return value }
+            shift += 7
+            guard shift <= 63 else { return nil }
+        }
+        return nil
+    }
+
+    /// Field number and wire type.
+    mutating func key(_ bytes: Span<UInt8>) -> UInt64? {
+        guard let key = varint(bytes), (8..<4_294_967_296).contains(key) else { return nil }
+        return key
+    }
+
+    /// The bytes that a length stands in front of.
+    mutating func length(_ bytes: Span<UInt8>) -> QuickReader? {
+        guard let length = varint(bytes), let count = Int(exactly: length), count <= end - position else { return nil }
+        defer { position += count }
+        return QuickReader(position, position + count)
+    }
+
+    func text(_ bytes: Span<UInt8>) -> String? {
+        guard let text = try? UTF8Span(validating: bytes.extracting(position..<end)) else { return nil }
+        return String(copying: text)
+    }
+
+    func address(_ bytes: Span<UInt8>) -> IPAddress? {
+        switch end - position {
+        case 4: return IPAddress(v4: (position..<end).reduce(0) { $0 << 8 | UInt32(bytes[$1]) })
+        case 16: return IPAddress(bytes: (position..<end).map { bytes[$0] })
+        default: return nil
+        }
+    }
+
+    /// `google.protobuf.UInt32Value`.
+    func wrapped(_ bytes: Span<UInt8>) -> UInt32? {
+        var reader = self
+        var value: UInt32 = 0
+        while !reader.isAtEnd {
+            guard reader.key(bytes) == 0x08, let read = reader.varint(bytes) else { return nil }
+            value = UInt32(truncatingIfNeeded: read)
+        }
+        return value
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Documents
+internal import Kernel
+
+/// `warren control …`: the control plane's own authority: how it stands, and changing its keys.
+enum ControlCommand {
+    static let commands = [
+        Command(
+            "control authority",
+            "Show the control plane's authority: roots, intermediate, and how far a change of them has come.",
+            options: [OutputFormat.option] + ContextChoice.options,
+            examples: [("warren control authority", "Which roots are trusted, which signs, until when.")], run: show),
+        Command(
+            "control rotate", "Change the keys of the control plane's authority, step by step, without a failed handshake.",
+            detail:
+                "intermediate makes a fresh intermediate. A root is changed in three steps, each when all hosts have followed the one before,"
+                + " which the control plane checks: introduce-root trusts a second root beside the first, use-root signs by it, drop-root"
+                + " trusts the first no more. abandon-root takes back an introduction.",
+            operands: steps.joined(separator: "|"),
+            options: [
+                CommandOption(
+                    "force",
+                    "Don't wait until the hosts have followed: for a root whose key is lost, at the price of connections."),
+                OutputFormat.option,
+            ] + ContextChoice.options,
+            examples: [
+                ("warren control rotate intermediate", "A fresh intermediate."),
+                ("warren control rotate introduce-root", "The first of three steps to a new root."),
+            ], run: rotate),
+        Command(
+            "control accept-store",
+            "Have this host's warrend take over the control plane's state although it is another or an older one.",
+            detail:
+                "A host refuses the state of a store with another identity, or from before what it has: a control plane that was restored or"
+                + " set up anew would else empty the mesh unseen. `warren status` says whether it does.",
+            options: [OutputFormat.option, Listing.socket],
+            examples: [("sudo warren control accept-store", "After the control plane was restored from a backup.")],
+            run: acceptStore),
+    ]
+
+    private static let steps = ["intermediate", "introduce-root", "use-root", "drop-root", "abandon-root"]
+
+    @Sendable private static func show(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        ControlPlane.run(invocation, session) { plane throws(ControlFailure) in
+            print(try plane.get("/warren/v1/authority"), invocation, session)
+            return .ok
+        }
+    }
+
+    @Sendable private static func rotate(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        guard invocation.operands.count == 1, let step = invocation.operands.first, steps.contains(step) else {
+            return session.usage("control rotate needs a step", hint: "It is one of \(steps.joined(separator: ", ")).")
+        }
+        return ControlPlane.run(invocation, session) { plane throws(ControlFailure) in
+            let body: Value = ["step": .string(step), "force": .bool(invocation.has("force"))]
+            print(try plane.send(.post, "/warren/v1/authority/rotate", body).document, invocation, session)
+            return .ok
+        }
+    }
+
+    @Sendable private static func acceptStore(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        switch session.ask(AdminRequest(.post, "/control/accept-store", socket: AdminSocket.path(invocation))) {
+        case .failure(let failure): return session.failed(failure)
+        case .success(let answer):
+            session.console.print(
+                OutputFormat(invocation).text(answer.document) ?? "warrend takes over what its control plane says now.\n")
+            return .ok
+        }
+    }
+
+    private static func print(_ status: Value, _ invocation: Invocation, _ session: Session) {
+        if let text = OutputFormat(invocation).text(status) { return session.console.print(text.withoutDirectionMarks) }
+        var table = Table([.init("CERTIFICATE"), .init("SIGNS"), .init("UNTIL"), .init("SUBJECT"), .init("SHA-256")])
+        for root in status["roots"]?.sequenceValue ?? [] {
+            let signs = root["signs"]?.boolValue == true ? "yes" : "no"
+            table.add(["root", signs, root.cell("notAfter"), root.cell("subject"), root.cell("sha256")])
+        }
+        if let intermediate = status["intermediate"] {
+            table.add(["intermediate", "yes", intermediate.cell("notAfter"), intermediate.cell("subject"), nil])
+        }
+        session.console.print(table.text(session.console))
+        guard let phase = status.cell("phase") else { return }
+        let next = status.cell("next").map { ": \($0)" } ?? ""
+        let since = status.cell("since").map { " since \($0)" } ?? ""
+        session.console.print("\n\(printable("\(phase)\(since)\(next)")).\n")
+    }
+}
