@@ -24,6 +24,10 @@ import Transport
             address = try #require(bound)
             server = HTTPServer(loop: loop, listener: listener, bounds: bounds) { exchange in
                 if exchange.head.target == "/unread" { return }
+                if exchange.head.target.hasPrefix("/big/") {
+                    let count = Int(exchange.head.target.dropFirst(5)) ?? 0
+                    return exchange.respond(HTTP1Response(status: 200, body: [UInt8](repeating: 0x62, count: count)))
+                }
                 exchange.readBody(limit: 1 << 20) { result in
                     switch result {
                     case .success(let body): exchange.respond(HTTP1Response("\(body.count)\n"))
@@ -124,6 +128,47 @@ import Transport
         #expect(bench.server.requests == 5 && bench.server.heldBytes <= 250_000)
         client.reset()
         try bench.run("all is given back") { bench.server.heldBytes == 0 && bench.server.clients == 0 }
+    }
+
+    @Test func `who asks ahead over HTTP/1 and reads nothing is asked to read first`() throws {
+        let bench = try Bench(HTTPServerBounds())
+        let client = try bench.client("")
+        client.isReading = false
+        for _ in 0..<200 { client.send("GET /big/65536 HTTP/1.1\r\nhost: a\r\n\r\n") }
+        // What the kernel takes of it is gone; behind that no more than a little waits.
+        let end = Instant.now() + .milliseconds(500)
+        while Instant.now() < end {
+            client.step()
+            bench.loop.turn(wait: .milliseconds(2))
+        }
+        #expect(bench.server.requests < 190 && bench.server.waitingBytes < 1 << 20, "\(bench.server.requests) served")
+        client.isReading = true
+        try bench.run("all are answered") { client.received > 200 * 65536 }
+        #expect(bench.server.requests == 200)
+        try bench.run("nothing waits") { bench.server.waitingBytes == 0 }
+        client.close()
+        try bench.run("gone") { bench.server.clients == 0 }
+    }
+
+    @Test func `answers that nobody takes have their share`() throws {
+        var bounds = HTTPServerBounds()
+        bounds.answersPerAddress = 5 << 20
+        let bench = try Bench(bounds)
+        let peer = HTTP2Peer()
+        let client = try bench.client("")
+        for _ in 0..<8 { peer.post("/big/\(2 << 20)", 0) }
+        try bench.run("all were asked for") {
+            client.send(peer.output())
+            return bench.server.requests == 8
+        }
+        #expect(bench.server.waitingBytes > 0 && bench.server.waitingBytes <= 5 << 20)
+        client.reset()
+        try bench.run("all is given back") { bench.server.waitingBytes == 0 && bench.server.clients == 0 }
+        // A list that fits is answered again.
+        let small = try bench.client("GET /big/\(4 << 20) HTTP/1.1\r\nhost: a\r\n\r\n")
+        try bench.run("a whole list") { small.received > 4 << 20 }
+        let large = try bench.client("GET /big/\(6 << 20) HTTP/1.1\r\nhost: a\r\n\r\n")
+        try bench.run("too large a list") { large.text.hasPrefix("HTTP/1.1 503 ") }
     }
 
     @Test func `connections beyond an address's share are hung up on and counted`() throws {

@@ -19,6 +19,9 @@ final class HTTP1Engine: HTTPEngine {
     private var isServing = false
     /// What the server knows us to hold: of the request that is coming in, and of the one that is answered.
     private var held = 0
+    private var heldAnswers = 0
+    /// With so much that waits to be taken no further request is served: a client that asks ahead and reads nothing must not fill the memory.
+    private static let backlog = 256 << 10
 
     init(_ connection: ServerConnection) {
         self.connection = connection
@@ -58,7 +61,7 @@ final class HTTP1Engine: HTTPEngine {
         guard !isServing else { return }
         isServing = true
         defer { isServing = false }
-        while exchange == nil, !isFinished, serveNext() {}
+        while exchange == nil, !isFinished, connection.pending < Self.backlog, serveNext() {}
     }
 
     private func serveNext() -> Bool {
@@ -108,13 +111,30 @@ final class HTTP1Engine: HTTPEngine {
 
     var pending: Int { connection.pending }
 
+    /// The answer, or one that says that too much waits.
+    func fitting(_ whole: HTTP1Response) -> HTTP1Response {
+        let (response, count) = connection.server.fitting(whole, for: connection.peer)
+        heldAnswers += count
+        return response
+    }
+
+    private func releaseAnswers() {
+        connection.server.releaseAnswer(heldAnswers, for: connection.peer)
+        heldAnswers = 0
+    }
+
     /// The answer is complete.
     func completed(keepsAlive: Bool) {
         exchange = nil
         guard keepsAlive, !isLeaving else { return finish() }
+        resume()
+    }
+
+    /// Goes on reading, unless too much waits to be taken. The next request may be here already.
+    private func resume() {
+        guard exchange == nil, !isFinished, connection.pending < Self.backlog else { return }
         connection.isReading = true
         connection.want()
-        // The next request may be here already.
         next()
         _ = account()
     }
@@ -125,11 +145,15 @@ final class HTTP1Engine: HTTPEngine {
 
     func produce() -> Bool { false }
 
-    func drained() { exchange?.drained() }
+    func drained() {
+        releaseAnswers()
+        if let exchange { exchange.drained() } else { resume() }
+    }
 
     func lost() {
         isFinished = true
         forgetHeld()
+        releaseAnswers()
         let lost = exchange.take()
         lost?.gone()
     }
@@ -192,9 +216,10 @@ final class HTTP1Exchange: HTTPExchange {
 
     func consumed(_ count: Int) {}
 
-    func respond(_ response: HTTP1Response) {
+    func respond(_ whole: HTTP1Response) {
         guard let engine, !isBegun else { return }
         isBegun = true
+        let response = engine.fitting(whole)
         let keepsAlive = request.keepsAlive && !engine.isLeaving
         engine.write(response.serialized(isHead: request.method == "HEAD", keepsAlive: keepsAlive))
         complete(keepsAlive: keepsAlive)

@@ -26,6 +26,7 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
     private var input: [UInt8] = []
     /// What the server knows us to hold.
     private var held = 0
+    private var heldAnswer = 0
     private var hasEnded = false
     private var output = ByteQueue()
     /// What follows the last byte; nil while more may come.
@@ -146,9 +147,11 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
 
     // MARK: - The answer
 
-    func respond(_ response: HTTP1Response) {
+    func respond(_ whole: HTTP1Response) {
         guard let engine, !isBegun else { return }
         isBegun = true
+        let (response, count) = engine.server.fitting(whole, for: peer)
+        heldAnswer = count
         var headers = Self.lowercased(response.headers)
         let hasBody = head.method != "HEAD" && response.status != 204 && response.status != 304 && !response.body.isEmpty
         if response.status != 204, response.status != 304 { headers.set("content-length", "\(response.body.count)") }
@@ -200,6 +203,7 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
             return part.count
         }
         output.consume(count)
+        releaseAnswer(count)
         if let engine {
             moved = engine.loop.now
             if output.isEmpty, mustTellDrained {
@@ -212,6 +216,14 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
             return .bytesAndEnd(count)
         }
         return .bytes(count)
+    }
+
+    /// So many bytes have left for the connection, which waits for its client.
+    private func releaseAnswer(_ count: Int) {
+        let less = min(count, heldAnswer)
+        guard less > 0, let engine else { return }
+        heldAnswer -= less
+        engine.server.releaseAnswer(less, for: peer)
     }
 
     private static func final(_ status: Int) -> Int { (200...599).contains(status) ? status : 500 }
@@ -241,6 +253,7 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
         giveUp(.aborted)
         body = .over
         release(held)
+        releaseAnswer(heldAnswer)
         engine = nil
         output.release()
         let tell = onGone

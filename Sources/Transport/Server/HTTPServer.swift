@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import HTTP
 package import Kernel
 package import Loop
 
@@ -16,6 +17,7 @@ package final class HTTPServer: EventSource, TimerTarget {
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var byAddress: [IPAddress: Int] = [:]
     private var bodies: HeldBodies
+    private var answers: HeldBodies
     /// Connections that were hung up on at once, because there were too many.
     package private(set) var refused: UInt64 = 0
     /// Requests that were told to the handler.
@@ -34,6 +36,7 @@ package final class HTTPServer: EventSource, TimerTarget {
         self.bounds = bounds
         self.handler = handler
         bodies = HeldBodies(limit: bounds.bodies, perAddress: bounds.bodiesPerAddress)
+        answers = HeldBodies(limit: bounds.answers, perAddress: bounds.answersPerAddress)
     }
 
     package func start() throws(Errno) {
@@ -129,4 +132,16 @@ package final class HTTPServer: EventSource, TimerTarget {
 
     /// Bytes of bodies that are held now.
     package var heldBytes: Int { bodies.count }
+
+    /// The answer, or, if its client or all together let too much wait, one that says so.
+    func fitting(_ response: HTTP1Response, for peer: HTTPPeer) -> (response: HTTP1Response, held: Int) {
+        let count = response.body.count
+        if answers.hold(count, for: peer.address?.ip.site) { return (response, count) }
+        return (HTTP1Response(status: 503, "too many answers wait to be taken: try again\n"), 0)
+    }
+
+    func releaseAnswer(_ count: Int, for peer: HTTPPeer) { answers.release(count, for: peer.address?.ip.site) }
+
+    /// Bytes of whole answers that clients haven't taken yet.
+    package var waitingBytes: Int { answers.count }
 }

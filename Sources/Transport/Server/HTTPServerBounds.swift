@@ -26,6 +26,9 @@ package struct HTTPServerBounds: Sendable {
     /// Bytes of bodies that are held until they are whole or asked for, of all requests together, and of those of one address.
     package var bodies = 256 << 20
     package var bodiesPerAddress = 64 << 20
+    /// Bytes of whole answers that wait until they are taken, of all clients and of those of one address. Larger than the largest list.
+    package var answers = 1 << 30
+    package var answersPerAddress = 256 << 20
     package var http1 = HTTP1Limits(headers: 64 << 10, body: 4 << 20)
     package var http2 = HTTP2Settings.service
 
