@@ -5,6 +5,7 @@ internal import Daemon
 internal import Kernel
 internal import Loop
 internal import TLS
+internal import Transport
 
 /// Connects to control planes: looks the name up on a thread of its own, tries each of its addresses, and takes none that can't prove to be the mesh's own.
 final class TLSDialler: ControlDialler {
@@ -67,7 +68,7 @@ final class TLSDialler: ControlDialler {
         private var left: ArraySlice<IPAddress> = []
         private var done: ((Result<any ControlLink, ControlFailure>) -> Void)?
         private let ended: (String) -> Void
-        private var connection: LinkConnection?
+        private var connection: ServiceConnection?
         private let alarm: Alarm
         /// Keeps the attempt until it is over.
         private var own: Attempt?
@@ -118,27 +119,24 @@ final class TLSDialler: ControlDialler {
             guard let control = credential.controlPlane else { return finish(.failure(ControlFailure("no trust domain"))) }
             do throws(CertificateFailure) {
                 let context = try TLSContext(
-                    connectingWith: credential.key, chain: credential.chain, roots: credential.roots,
-                    trustDomain: credential.identity.trustDomain)
-                let session = TLSSession(connecting: context, expecting: [control])
-                do throws(Errno) {
-                    let socket = try Socket.tcp(ip.family)
-                    try socket.setNoDelay()
-                    _ = try socket.connect(to: remote)
-                    let made = LinkConnection(
-                        loop: dialler.loop, socket: socket, remote: remote, authority: address.description, tls: session,
-                        silence: dialler.silence, opened: { [weak self] in self?.opened($0) }, ended: ended)
-                    connection = made
-                    made.start(within: share)
-                } catch { next(ControlFailure("connecting to \(remote): \(error)")) }
+                    caller: ShownCertificates(key: credential.key, chain: credential.chain), roots: credential.roots,
+                    check: .identity(control), protocols: ["h2"])
+                var bounds = ServiceBounds()
+                bounds.connectTimeout = share
+                bounds.handshakeTimeout = share
+                bounds.pingInterval = dialler.silence
+                bounds.pingTimeout = dialler.silence
+                let made = ServiceConnection(loop: dialler.loop, to: .address(remote), tls: context, bounds: bounds)
+                connection = made
+                made.onReady = { [weak self] in self?.opened(made) }
+                made.onLost = { [weak self] in self?.next(ControlFailure($0.description)) }
             } catch { finish(.failure(ControlFailure("the certificate of this host can't be used: \(error)"))) }
         }
 
-        private func opened(_ result: Result<any ControlLink, ControlFailure>) {
-            switch result {
-            case .success: finish(result)
-            case .failure(let failure): next(failure)
-            }
+        private func opened(_ made: ServiceConnection) {
+            let ended = ended
+            made.onLost = { ended($0.description) }
+            finish(.success(ServiceLink(made, loop: dialler.loop)))
         }
 
         private func finish(_ result: Result<any ControlLink, ControlFailure>) {
