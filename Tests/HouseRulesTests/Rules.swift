@@ -104,9 +104,13 @@ enum Rules {
         }
     }
 
-    /// Scripts stop at the first failure, also of an unset variable or inside a pipe.
+    /// Scripts stop at the first failure, also of an unset variable or inside a pipe. dpkg's are for any `sh` (Debian Policy 10.4), which knows no
+    /// pipefail, and has parameters that may be unset.
     static func strictScript(_ file: SourceFile) -> [Finding] {
-        file.lines.contains("set -euo pipefail") ? [] : [Finding(file, 2, "add the line: set -euo pipefail")]
+        if file.lines.first == "#!/bin/sh" {
+            return file.lines.contains("set -e") ? [] : [Finding(file, 2, "add the line: set -e")]
+        }
+        return file.lines.contains("set -euo pipefail") ? [] : [Finding(file, 2, "add the line: set -euo pipefail")]
     }
 
     static func entryPointLength(_ file: SourceFile) -> [Finding] {

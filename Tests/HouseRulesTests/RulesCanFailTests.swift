@@ -124,6 +124,8 @@ struct RulesCanFailTests {
     @Test func `a lax script is found`() {
         #expect(Rules.strictScript(SourceFile(path: "a.sh", text: "#!/bin/bash\nset -e")).count == 1)
         #expect(Rules.strictScript(SourceFile(path: "a.sh", text: "#!/bin/bash\nset -euo pipefail")).isEmpty)
+        #expect(Rules.strictScript(SourceFile(path: "postinst", text: "#!/bin/sh\necho")).count == 1)
+        #expect(Rules.strictScript(SourceFile(path: "postinst", text: "#!/bin/sh\nset -e")).isEmpty)
     }
 
     @Test func `dead links are found, to files and to headings`() {

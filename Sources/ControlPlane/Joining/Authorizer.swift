@@ -53,7 +53,7 @@ package enum Authorizer {
             if resource == "namespaces" { return namespaces.contains(name) && (verb == .update || verb == .patch) }
             return !namespace.isEmpty && namespaces.contains(namespace)
         case .node(let node):
-            if resource == NodeRecord.resource { return verb == .get && name == node }
+            if resource == NodeRecord.resource { return (verb == .get || verb == .delete) && name == node }
             return resource == Registration.resource && verb != .list && verb != .watch && !namespace.isEmpty
         }
     }

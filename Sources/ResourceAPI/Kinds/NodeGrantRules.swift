@@ -11,7 +11,11 @@ enum NodeGrantRules {
         let missing =
             isOpen
             ? [FieldError(.required, "spec.namespaces", "name namespaces or serviceAccounts: it grants nothing as it is")] : []
-        return missing + names(spec["nodes"], "spec.nodes", allowsAll: true, isName: LabelSyntax.isSubdomain)
+        let nowhere =
+            (spec["addresses"]?.strings ?? []).isEmpty
+            ? [FieldError(.required, "spec.addresses", "name the blocks where the workloads may be: it grants nothing as it is")]
+            : []
+        return missing + nowhere + names(spec["nodes"], "spec.nodes", allowsAll: true, isName: LabelSyntax.isSubdomain)
             + names(spec["namespaces"], "spec.namespaces", allowsAll: true, isName: NameSyntax.isLabel)
             + names(spec["serviceAccounts"], "spec.serviceAccounts", allowsAll: false, isName: isAccount)
             + blocks(spec["addresses"], "spec.addresses")

@@ -128,7 +128,9 @@ extension ControlConfiguration {
         .duration(
             "authority.nodeLifetime", \.authority.nodeLifetime, .seconds(30) ... .hours(24 * 365),
             "How long a host's certificate is valid; hosts renew it at half of that.",
-            because: "A host that was away for a night comes back by itself; one that was stolen doesn't for long."),
+            because:
+                "A control plane that is down over a long weekend is found again by every host; who is evicted is refused at once whatever this says."
+        ),
     ]
 
     private static func given(

@@ -67,5 +67,5 @@ package struct AuthoritySettings: Sendable {
     package var key = ""
     package var roots = ""
     package var lifetime = Interval.hours(24)
-    package var nodeLifetime = Interval.hours(24)
+    package var nodeLifetime = Interval.hours(168)
 }
