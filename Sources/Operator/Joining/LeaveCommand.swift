@@ -10,7 +10,7 @@ enum LeaveCommand {
     static let command = Command(
         "leave", "Take this host out of its mesh: undo `warren join`.",
         detail:
-            "Stops warrend, removes this host's key, certificate and mesh, and takes the control plane out of the configuration; other"
+            "Stops warrend, has it release what it captured, removes this host's key, certificate and mesh, and takes the control plane out of the configuration; other"
             + " settings stay. The control plane is told; where it can't be, or doesn't let a host remove itself, an admin removes the host:"
             + " warren delete node NAME.",
         options: [
@@ -51,11 +51,14 @@ enum LeaveCommand {
             throw ControlFailure(
                 "warrend couldn't be stopped, and nothing was removed", remedy: "Look at: systemctl status warrend.")
         }
+        // Capture outlives the daemon: without this the host's workloads would have no TCP.
+        let isReleased =
+            isStopped == true ? session.execute("warrend", ["cleanup", "--config", places.configuration]) == .exited(0) : false
         try restore(&edit, bytes, places)
         try clear(places)
         return .object(present: [
             ("node", node), ("told", .bool(told == nil)), ("why", told.map { .string($0.message) }),
-            ("stopped", .bool(isStopped == true)),
+            ("stopped", .bool(isStopped == true)), ("released", .bool(isReleased)),
             ("removed", .string(places.directory)),
         ])
     }
@@ -68,6 +71,9 @@ enum LeaveCommand {
                 "The control plane still lists it (\(printable(result.cell("why") ?? ""))): an admin runs `warren delete node \(printable(result.cell("node") ?? "NAME"))`.\n"
         }
         if result["stopped"]?.boolValue != true { text += "Stop warrend now, if it runs: it isn't a service of systemd here.\n" }
+        if result["released"]?.boolValue != true {
+            text += "Then run `warrend cleanup`: captured workloads have no TCP until then.\n"
+        }
         return text
     }
 
