@@ -75,7 +75,7 @@ import Testing
             }
             let bookmark: ((UInt64, Bool) -> [UInt8])? =
                 bookmarks ? { revision, isEnd in Array(#"{"revision":\#(revision),"end":\#(isEnd)}"#.utf8) } : nil
-            hub.add(Watch(exchange, view: view, start: start, bookmark: bookmark, hub: hub), for: .seconds(600))
+            hub.add(Watch(exchange, owner: "token:1", view: view, start: start, bookmark: bookmark, hub: hub), for: .seconds(600))
         }
     }
 
@@ -161,6 +161,16 @@ import Testing
         #expect(exchange.lines.last?["object"]?["revision"]?.integerValue == Int64(other))
         bench.hub.timerFired(0)
         #expect(exchange.lines.count == 3)
+    }
+
+    @Test func `who may no longer ask hears no more`() throws {
+        let bench = try Bench()
+        let exchange = try bench.watch(Self.services)
+        bench.hub.revoke("token:2")
+        #expect(bench.hub.count == 1)
+        bench.hub.revoke("token:1")
+        #expect(exchange.isFinished && bench.hub.count == 0)
+        #expect(exchange.lines.last?["object"]?["code"]?.integerValue == 401)
     }
 
     @Test func `who goes away is forgotten`() throws {

@@ -9,15 +9,15 @@ import Support
 final class ControlBench {
     let folder: String
     let port: UInt16
-    private let metrics: UInt16
+    private let metricsPort: UInt16
     private var process: RunningCommand?
     private(set) var token = ""
 
     init() throws {
         folder = try Files.makeTemporaryFolder()
-        (port, metrics) = (try Self.freePort(), try Self.freePort())
+        (port, metricsPort) = (try Self.freePort(), try Self.freePort())
         try Files.write(
-            "directory: \(folder)/state\nsocket: \(folder)/control.sock\nport: \(port)\nmetrics: {port: \(metrics)}\n",
+            "directory: \(folder)/state\nsocket: \(folder)/control.sock\nport: \(port)\nmetrics: {port: \(metricsPort)}\n",
             to: "\(folder)/control.yaml")
         try start()
         token = try makeToken()
@@ -38,6 +38,7 @@ final class ControlBench {
         return listener.address.port
     }
 
+    var metrics: String { "http://127.0.0.1:\(metricsPort)/metrics" }
     var server: String { "https://127.0.0.1:\(port)" }
     /// What the process has in memory.
     var residentKilobytes: Int {
@@ -52,7 +53,7 @@ final class ControlBench {
         let process = try RunningCommand([try Programs.path("warren-control"), "--config", "\(folder)/control.yaml"])
         self.process = process
         let end = Moment.now() + 20
-        while try !run(["curl", "-s", "http://127.0.0.1:\(metrics)/healthz/ready"], mustSucceed: false).hasPrefix("ready") {
+        while try !run(["curl", "-s", "http://127.0.0.1:\(metricsPort)/healthz/ready"], mustSucceed: false).hasPrefix("ready") {
             guard process.status == nil, Moment.now() < end else {
                 throw LabFailure(description: "warren-control isn't ready: \(process.err)")
             }

@@ -13,7 +13,7 @@ extension ResourceServer {
         try checkNotAhead(request)
         switch request.verb {
         case .get: try get(request, representation, exchange, principal)
-        case .watch: try watch(request, representation, exchange)
+        case .watch: try watch(request, representation, exchange, principal)
         case .list: try list(request, representation, exchange)
         case .create, .update, .patch, .delete, .deletecollection: break
         }
@@ -140,7 +140,9 @@ extension ResourceServer {
 
     // MARK: - Watches
 
-    private func watch(_ request: APIRequest, _ representation: Representation, _ exchange: any HTTPExchange) throws(APIStatus) {
+    private func watch(
+        _ request: APIRequest, _ representation: Representation, _ exchange: any HTTPExchange, _ principal: Principal
+    ) throws(APIStatus) {
         guard watches.count < WatchHub.limit else {
             throw APIStatus(.tooManyRequests, "there are \(WatchHub.limit) watches already: try again later")
         }
@@ -170,7 +172,9 @@ extension ResourceServer {
         // Spread, so that a thousand that began together don't end together.
         let most = UInt64.random(in: 1800...3600)
         let seconds = options.timeoutSeconds.map { min(UInt64($0), most) } ?? most
-        watches.add(Watch(exchange, view: view, start: start, bookmark: bookmark, hub: watches), for: .seconds(seconds))
+        watches.add(
+            Watch(exchange, owner: principal.name, view: view, start: start, bookmark: bookmark, hub: watches),
+            for: .seconds(seconds))
     }
 }
 

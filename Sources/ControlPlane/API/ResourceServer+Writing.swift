@@ -162,7 +162,10 @@ extension ResourceServer {
             transaction.writes = [.delete(key)]
             transaction.writes += Self.released(object, key, request.kind, pool, state.cache, WallTime.now().seconds)
         case .created, .updated:
-            if request.kind == .service { object = try addressed(object, key, &transaction, isDryRun: request.options.isDryRun) }
+            if request.kind == .service {
+                object = try addressed(object, key, &transaction, isDryRun: request.options.isDryRun)
+                if let old { transaction.writes += givenUp(by: object, since: old, key) }
+            }
             if result.change == .created, request.kind.isNamespaced {
                 // It must still be there, and not be going, when this is stored.
                 let namespace = StoreKey(NamespaceCollector.namespaces, key.namespace)
@@ -249,6 +252,14 @@ extension ResourceServer {
             transaction.writes.append(claim.write)
         }
         return ServiceAddresses.assigning(chosen, to: service)
+    }
+
+    /// Addresses that a service had and has no longer.
+    private func givenUp(by service: Value, since old: Value, _ key: StoreKey) -> [StoreTransaction.Write] {
+        let kept = ServiceAddresses.addresses(of: service)
+        return ServiceAddresses.addresses(of: old).filter { !kept.contains($0) }.compactMap {
+            pool.release($0, of: key, in: state.cache, now: WallTime.now().seconds)
+        }
     }
 
     // MARK: - Answers

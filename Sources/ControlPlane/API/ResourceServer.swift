@@ -88,6 +88,9 @@ package final class ResourceServer {
         return true
     }
 
+    /// Ends what a principal still hears of: its token was revoked.
+    package func revoke(_ principal: String) { watches.revoke(principal) }
+
     /// Whether what is asked for can be answered: nil, or why not.
     package var unreadiness: String? {
         if !state.isLoaded { return "the store is being read" }

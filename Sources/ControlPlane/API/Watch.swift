@@ -30,6 +30,8 @@ final class Watch: TimerTarget {
         static let deadline: UInt32 = 0
     }
 
+    /// Whose it is: it ends when they may no longer ask.
+    let owner: String
     private let exchange: any HTTPExchange
     private let view: ObjectView
     /// An object that has only a kind, a version and this revision.
@@ -46,9 +48,11 @@ final class Watch: TimerTarget {
     private var isOver = false
 
     init(
-        _ exchange: any HTTPExchange, view: ObjectView, start: Start, bookmark: ((UInt64, Bool) -> [UInt8])?, hub: WatchHub
+        _ exchange: any HTTPExchange, owner: String, view: ObjectView, start: Start, bookmark: ((UInt64, Bool) -> [UInt8])?,
+        hub: WatchHub
     ) {
         self.exchange = exchange
+        self.owner = owner
         self.view = view
         self.bookmark = bookmark
         self.hub = hub
@@ -110,6 +114,14 @@ final class Watch: TimerTarget {
     func lose() {
         guard !isOver else { return }
         let status = APIStatus(.expired, "too old resource version: \(revision). List again and watch from there")
+        exchange.send(WatchEvent.error.line(status.document.jsonBytes))
+        finish()
+    }
+
+    /// Whoever asked for it may no longer.
+    func revoke() {
+        guard !isOver else { return }
+        let status = APIStatus(.unauthorized, "the token of this watch isn't valid any more")
         exchange.send(WatchEvent.error.line(status.document.jsonBytes))
         finish()
     }

@@ -31,6 +31,9 @@ final class WatchHub: StateObserver, TimerTarget {
         watch.begin(for: time)
     }
 
+    /// Ends the watches of somebody who may no longer ask.
+    func revoke(_ owner: String) { for watch in watches.values where watch.owner == owner { watch.revoke() } }
+
     func left(_ watch: Watch) { watches[ObjectIdentifier(watch)] = nil }
 
     func stateLoaded(_ state: ControlState) { for watch in watches.values { watch.advance() } }

@@ -82,6 +82,7 @@ final class ControlPlaneServer: TimerTarget {
                 }
                 self.context = next
             }
+            book.onTokenLost = { [unowned self] id in resources.revoke("token:\(id)") }
             book.onNodeLost = { [unowned self] name in
                 discovery.disconnect(node: name, GRPCStatus(.permissionDenied, "host \(name) is no member of the mesh any more"))
                 nodes.forget(name)
