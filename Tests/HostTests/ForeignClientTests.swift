@@ -22,6 +22,12 @@ extension HostTests {
             }
             #expect(bench.log.contains("host-z refused resources"), "\(bench.log.suffix(2000))")
             let metrics = try bench.run(["curl", "-s", bench.metrics])
+            let page = try Files.text(
+                "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/docs/control-plane.md")
+            for line in metrics.split(separator: "\n") where line.hasPrefix("# TYPE ") {
+                let words = line.split(separator: " ")
+                #expect(page.contains("| `\(words[2])` | \(words[3]) |"), "docs/control-plane.md doesn't tell \(words[2])")
+            }
             #expect(metrics.contains("warren_control_refused_total{type=\"type.googleapis.com/istio.security.Authorization\"} 1"))
         }
     }
