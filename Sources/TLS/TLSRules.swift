@@ -61,15 +61,6 @@ extension TLSContext {
         try self.init(role: .server, shown: shown, roots: clientRoots, rules: .service)
     }
 
-    /// For a host that calls its control plane over HTTP/2: it shows its own certificate, which names no workload. `chain` has the leaf first.
-    package convenience init(
-        connectingWith key: PrivateKey, chain: [Certificate], roots: [Certificate], trustDomain: String
-    ) throws(CertificateFailure) {
-        guard !roots.isEmpty else { throw .missing("root certificate") }
-        let shown = try ShownCertificates(key: key, chain: chain.filter { !roots.contains($0) })
-        try self.init(role: .client, shown: shown, roots: roots, rules: .tunnel(trustDomains: [trustDomain]))
-    }
-
     /// A client of a service.
     /// - Parameters:
     ///   - shown: nil: it shows no certificate.

@@ -48,7 +48,7 @@ package struct NodeRecord: Sendable {
             (
                 "metadata",
                 .object([
-                    ("name", .string(name)), ("uid", .string(uniqueID())), ("creationTimestamp", .string(timestamp(now))),
+                    ("name", .string(name)), ("uid", .string(UniqueID.random())), ("creationTimestamp", .string(timestamp(now))),
                     ("generation", 1), ("annotations", .object([])),
                 ])
             ),
@@ -84,13 +84,4 @@ package struct NodeRecord: Sendable {
 
     /// As it is stored.
     var text: [UInt8] { ObjectText.stored(object) }
-
-    /// RFC 9562 §5.4: 122 random bits.
-    private static func uniqueID() -> String {
-        var bytes = Secret.random(16)
-        bytes[6] = bytes[6] & 0x0f | 0x40
-        bytes[8] = bytes[8] & 0x3f | 0x80
-        let digits = Array(hexadecimal(bytes))
-        return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
-    }
 }
