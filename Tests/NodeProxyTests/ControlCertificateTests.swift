@@ -201,6 +201,18 @@ import Transport
         #expect(plane.requests.count { $0.path == "/warren/v1/renew" } == asked + 1)
     }
 
+    @Test func `a renewed certificate takes the connection over before the old one ends`() throws {
+        let client = try start(authority.node(lifetime: 4))
+        #expect(bench.run { client.keeper.isSynchronised })
+        client.keeper.use(try authority.node())
+        // A quarter of what is left at most.
+        #expect(bench.run(within: .seconds(10)) { plane.links.count == 2 && client.keeper.isSynchronised })
+        #expect(plane.open.count == 1 && plane.links[0].isClosed)
+        client.keeper.use(client.keeper.credential)
+        bench.rest(.milliseconds(100))
+        #expect(plane.links.count == 2, "nothing else to show")
+    }
+
     @Test func `a key that others may read is refused, with the remedy`() throws {
         let node = try authority.node()
         try File.replace("\(bench.folder)/key.pem", with: node.key.pem, mode: 0o640)

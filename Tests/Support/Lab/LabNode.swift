@@ -15,7 +15,7 @@ package final class LabNode {
     /// What daemons before it logged, for tests that restart.
     private var earlier = ""
 
-    init(_ host: LabHost) throws {
+    package init(_ host: LabHost) throws {
         self.host = host
         config = LabConfig(node: host.name)
         try TestAuthority.shared.get().install(on: host)
