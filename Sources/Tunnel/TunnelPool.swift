@@ -125,8 +125,12 @@ package final class TunnelPool {
     /// All that there is carries bulk, and there isn't much yet: the next callers shall find one that doesn't.
     private func wantsSpare(_ lane: Lane) -> Bool {
         // Those that are left to finish count for nothing: long streams may keep many of them.
-        let fresh = lane.tunnels.filter { !$0.isStale }
-        return fresh.count < settings.bulkTunnelsPerPair && fresh.allSatisfy(\.isBulk)
+        var fresh = 0
+        for tunnel in lane.tunnels where !tunnel.isStale {
+            guard tunnel.isBulk else { return false }
+            fresh += 1
+        }
+        return fresh < settings.bulkTunnelsPerPair
     }
 
     private func lane(for key: TunnelKey) -> Lane {
@@ -144,7 +148,7 @@ package final class TunnelPool {
 
     private func choose(_ lane: Lane, _ hasRoom: KeyPath<TunnelConnection, Bool>) -> TunnelConnection? {
         if let first = lane.tunnels.first(where: { $0.backlog == 0 && !$0.isBulk && $0[keyPath: hasRoom] }) { return first }
-        return lane.tunnels.filter { $0[keyPath: hasRoom] }.min { $0.openStreams < $1.openStreams }
+        return lane.tunnels.lazy.filter { $0[keyPath: hasRoom] }.min { $0.openStreams < $1.openStreams }
     }
 
     private func dial(_ key: TunnelKey, _ lane: Lane) {
