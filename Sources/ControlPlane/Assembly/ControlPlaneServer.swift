@@ -29,6 +29,7 @@ final class ControlPlaneServer: TimerTarget {
     private let publishing: Publishing
     private let reports: NodeReports
     private let nodes: NodeStatusKeeper
+    private let programmed: ProgrammedKeeper
     private let serving: ServingCredential
     private let counters = AuthorityCounters()
     private let notify = ServiceNotify { path, bytes in try? UnixSocket.send(bytes, to: path) }
@@ -72,6 +73,7 @@ final class ControlPlaneServer: TimerTarget {
             reports = NodeReports(state: state, server: discovery, publishing: publishing)
             nodes = NodeStatusKeeper(
                 state: state, discovery: discovery, publishing: publishing, reports: reports, loop: loop, log: log)
+            programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop)
             serving = try ServingCredential(
                 authority: authority, names: Self.names(configuration), errands: errands, counters: counters, audit: audit,
                 loop: loop)

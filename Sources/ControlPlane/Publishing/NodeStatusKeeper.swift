@@ -111,8 +111,8 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
         } else {
             status = status.setting("synced", nil)
         }
-        let conditions = NodeConditions.stating(
-            connection?.refusals, before: before["conditions"]?.sequenceValue ?? [], seconds: WallTime.now().seconds)
+        let conditions = Condition.accepted(connection?.refusals)
+            .put(into: before["conditions"]?.sequenceValue ?? [], seconds: WallTime.now().seconds)
         status = status.setting("conditions", .array(conditions))
         guard let (report, _) = reports.report(of: node) else { return status }
         if !report.version.isEmpty { status = status.setting("version", .string(report.version)) }

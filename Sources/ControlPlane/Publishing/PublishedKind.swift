@@ -26,6 +26,9 @@ enum PublishedKind {
         kinds[key.resource].map { TranslatedName($0, namespace: key.namespace, key.name) }
     }
 
+    /// Whether its objects say how far hosts have come with them. What a namespace says is seen in its workloads.
+    static func hasCondition(_ resource: String) -> Bool { kinds[resource].map { $0 != .namespace } ?? false }
+
     static func isPublished(_ key: StoreKey) -> Bool { kinds[key.resource] != nil || key.resource == captures }
 
     /// Under which name hosts are told of an object; nil if it is part of others, as a namespace is.

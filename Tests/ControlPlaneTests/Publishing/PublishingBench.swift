@@ -111,6 +111,8 @@ final class HostCall: GRPCStream {
     private(set) var versions: [String] = []
     private(set) var received = 0
     private var inbox: [[UInt8]] = []
+    /// What it says to a response that brings this resource, instead of taking it.
+    var refusal: (name: String, error: String)?
     let queued = 0
 
     func send(_ message: [UInt8]) { inbox.append(message) }
@@ -132,10 +134,16 @@ final class HostCall: GRPCStream {
         for message in all {
             guard let response = try? DiscoveryAPI.DeltaResponse(decoding: message) else { continue }
             versions.append(response.systemVersionInfo)
-            note(response)
+            let refusal = response.resources.contains { $0.name == self.refusal?.name } ? self.refusal : nil
+            if refusal == nil { note(response) }
             var request = DiscoveryAPI.DeltaRequest()
             request.typeURL = response.typeURL
             request.responseNonce = response.nonce
+            if let refusal {
+                var status = DiscoveryAPI.Status()
+                (status.code, status.message) = (3, "\(refusal.name): \(refusal.error)")
+                request.errorDetail = status
+            }
             delegate?.messageReceived(request.encoded, on: self)
         }
     }
