@@ -251,7 +251,8 @@ final class ControlPlaneServer: TimerTarget {
                 return stream.finish(GRPCStatus(.permissionDenied, "discovery is for hosts; this is \(principal.name)"))
             }
             discovery.attach(
-                stream, node: node, address: exchange.peer.place, userAgent: exchange.head.headers["user-agent"] ?? "")
+                stream, node: node, until: principal.until, address: exchange.peer.place,
+                userAgent: exchange.head.headers["user-agent"] ?? "")
         } catch {
             stream.finish(Authenticator.status(error))
         }

@@ -122,7 +122,7 @@ package final class Authenticator {
                 "host \(identity.name) is no member of the mesh any more: `warren token create --node \(identity.name)` lets it join again"
             )
         }
-        return Principal(name: "node:\(identity.name)", role: .node(identity.name))
+        return Principal(name: "node:\(identity.name)", role: .node(identity.name), until: leaf.notAfter)
     }
 
     private func checkLoaded() throws(APIStatus) {

@@ -233,7 +233,10 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
     // MARK: - Calls
 
     /// Takes over a call. The caller has checked who it is; that alone decides which local workloads it is told of, whatever it says of itself.
-    package func attach(_ stream: any GRPCStream, node: String, address: String = "", userAgent: String = "") {
+    /// - Parameter until: when its certificate or token ends, in Unix seconds, and with it the call. A client that renewed it has come again by then.
+    package func attach(
+        _ stream: any GRPCStream, node: String, until: Int64? = nil, address: String = "", userAgent: String = ""
+    ) {
         guard isLoaded else {
             stream.finish(GRPCStatus(.unavailable, "the control plane is loading its state"))
             return
@@ -256,6 +259,10 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         } else {
             subscriber.release()
         }
+        if let until {
+            let left = UInt64(max(1, until - WallTime.now().seconds))
+            subscriber.bound = loop.arm(.seconds(left), subscriber, tag: 0)
+        }
         subscriber.begin()
     }
 
@@ -271,6 +278,7 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
 
     func ended(_ subscriber: Subscriber) {
         guard subscribers.removeValue(forKey: ObjectIdentifier(subscriber)) != nil else { return }
+        if let bound = subscriber.bound { loop.cancel(bound) }
         byNode[subscriber.node]?.removeAll { $0 === subscriber }
         heldBack.removeAll { $0 === subscriber }
         if byNode[subscriber.node]?.isEmpty == true {
