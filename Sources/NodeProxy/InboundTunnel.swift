@@ -43,7 +43,6 @@ final class InboundTunnel {
             return
         }
         guard admit() else { return }
-        worker.settings.tunnel.keepalive.apply(to: socket)
         local = socket.localAddress()?.ip
         let tls = TLSSession(accepting: workload.credential.server)
         let tunnel = TunnelConnection(

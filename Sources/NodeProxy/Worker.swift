@@ -23,7 +23,7 @@ final class Worker {
     let windows: WindowBudget
     private let fleet: WorkerFleet
     let node: Mailbox<NodeMessage>
-    private let home: NetworkNamespace
+    let home: NetworkNamespace
 
     private(set) var snapshot = MeshSnapshot.empty
     private(set) var labels = LabelCache()
@@ -306,47 +306,6 @@ extension Worker {
             if all.count < AdminDocument.maximumRows { all.append(connection.describe()) }
         }
         return all
-    }
-}
-
-// MARK: - Sockets
-
-extension Worker {
-    /// A socket that leaves the workload's namespace: redirection lets it pass, and the other side sees the address that the application had,
-    /// if the workload has several to choose from.
-    func leavingSocket(
-        _ workload: EnrolledWorkload, _ family: IPAddress.Family, from source: IPAddress
-    ) throws(Errno) -> Descriptor {
-        let socket = try makeSocket(in: workload, family)
-        try socket.setMark(HBONE.leavingMark)
-        if workload.addresses.count > 1, source.family == family, workload.addresses.contains(source) {
-            try socket.setBindAddressNoPort()
-            try socket.bind(SocketAddress(source, 0))
-        }
-        settings.tunnel.keepalive.apply(to: socket)
-        return socket
-    }
-
-    /// A socket towards an application in its namespace, from the client's own address, so that the application sees its client.
-    func returningSocket(_ workload: EnrolledWorkload, from client: IPAddress, to target: IPAddress) throws(Errno) -> Descriptor {
-        let socket = try makeSocket(in: workload, target.family)
-        try socket.setMark(HBONE.returningMark)
-        // A workload that calls itself needs no borrowed address, and one of the other family can't be borrowed.
-        if client != target, client.family == target.family {
-            try socket.setTransparent(target.family)
-            try socket.setBindAddressNoPort()
-            try socket.bind(SocketAddress(client, 0))
-        }
-        return socket
-    }
-
-    /// Whatever isn't finished in order ends with a reset, also when the process dies (I12).
-    private func makeSocket(in workload: EnrolledWorkload, _ family: IPAddress.Family) throws(Errno) -> Descriptor {
-        let socket = try workload.place.namespace.enter(from: home) { () throws(Errno) in try Socket.tcp(family) }
-        socket.setResetOnClose(true)
-        try socket.setNoDelay()
-        if let name = settings.tunnel.congestionControl { try socket.setCongestionControl(name) }
-        return socket
     }
 }
 
