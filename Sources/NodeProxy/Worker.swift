@@ -97,6 +97,8 @@ extension Worker {
         let old = snapshot
         snapshot = new
         labels = LabelCache()
+        // First what must not be judged by anything else.
+        if new.evicted != old.evicted { cutEvicted() }
         connections.forEach { _, connection in connection.judge() }
         node.send(.returned(old))
     }
@@ -349,14 +351,5 @@ extension Worker: TunnelDialer {
     func tunnelEnded(_ key: TunnelKey, _ failure: ConnectionFailure?, wasOpen: Bool) {
         if wasOpen { metrics.tunnelClosed(.client, TunnelEnd(failure)) }
         tellIfIdle()
-    }
-
-    private func describeTunnels() -> [TunnelInfo] {
-        var all: [TunnelInfo] = []
-        pool.forEach { key, tunnel in all.append(TunnelInfo(outbound: tunnel, key, self)) }
-        for workload in workloads.values {
-            for tunnel in workload.inboundTunnels.values { if let info = TunnelInfo(inbound: tunnel, self) { all.append(info) } }
-        }
-        return all
     }
 }

@@ -33,6 +33,8 @@ package struct TunnelKey: Hashable, Sendable {
 package protocol TunnelDialer: AnyObject {
     /// A tunnel to the key's remote, not yet started, with the pool as its owner.
     func dial(_ key: TunnelKey, owner: any TunnelOwner) -> Result<TunnelConnection, ConnectionFailure>
+    /// Who answered has proved who it is. A failure refuses it.
+    func secured(_ tunnel: TunnelConnection) -> ConnectionFailure?
     /// A tunnel of the pool is open, or failed; for metrics.
     func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?)
     /// A tunnel of the pool ended, and the pool has forgotten it. `wasOpen`: it was told as open by `dialEnded`. Nil: it was time to go.
@@ -194,7 +196,7 @@ package final class TunnelPool {
 }
 
 extension TunnelPool: TunnelOwner {
-    package func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? { nil }
+    package func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? { dialer.secured(tunnel) }
 
     package func tunnelOpened(_ tunnel: TunnelConnection) {
         guard let key = keys[ObjectIdentifier(tunnel)], let lane = lanes[key] else { return }

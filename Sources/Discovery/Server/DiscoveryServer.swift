@@ -45,6 +45,7 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
 
     private let addresses = ResourceTable(isIndexed: true)
     private let authorizations = ResourceTable(isIndexed: false)
+    private let evictions = ResourceTable(isIndexed: false)
     private var local: [String: ResourceTable] = [:]
     /// Of the last change; and of the last that may be told.
     private(set) var sequence: UInt64 = 0
@@ -125,6 +126,7 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         switch type {
         case .address: return addresses
         case .authorization: return authorizations
+        case .eviction: return evictions
         case .local:
             if let table = local[node] { return table }
             let table = ResourceTable(isIndexed: false)

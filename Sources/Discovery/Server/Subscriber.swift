@@ -248,9 +248,10 @@ extension ResourceType {
     /// The order in which what is new is told; what is gone goes the other way.
     package var rank: Int {
         switch self {
-        case .authorization: 0
-        case .address: 1
-        case .local: 2
+        case .eviction: 0
+        case .authorization: 1
+        case .address: 2
+        case .local: 3
         }
     }
 }
