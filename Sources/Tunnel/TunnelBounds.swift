@@ -37,10 +37,6 @@ package struct TunnelBounds: Sendable {
     package var halfClosedTimeout = Interval.seconds(3600)
     /// How long a stream may live at all; nil: as long as both applications like.
     package var streamAge: Interval?
-    /// Probes on every leg.
-    package var keepalive = Keepalive()
-    /// Name of the congestion control; nil: the host's.
-    package var congestionControl: String?
 
     package init() {}
 }
