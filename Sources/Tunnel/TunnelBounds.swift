@@ -19,6 +19,8 @@ package struct TunnelBounds: Sendable {
     package var pingTimeout = Interval.seconds(20)
     /// A tunnel without streams is closed after this time: long enough for requests that come every few minutes.
     package var idleTimeout = Interval.seconds(300)
+    /// A pair's tunnels beyond its first: what a burst left behind is a hundred tunnels, and memory for each.
+    package var spareTimeout = Interval.seconds(30)
     /// How long a tunnel that says goodbye waits for the answer before it says the last word.
     package var goodbyeTimeout = Interval.seconds(5)
     /// Streams per tunnel before another is opened: head-of-line blocking in TCP touches no more than these.
