@@ -137,6 +137,13 @@ package struct StoreTransaction: Hashable, Sendable {
         var seen: Set<StoreKey> = []
         return writes.reversed().filter { seen.insert($0.key).inserted }.reversed()
     }
+
+    /// Bytes of the texts that it writes.
+    package var size: Int {
+        writes.reduce(0) { sum, write in
+            if case .put(_, let value) = write { sum + value.count } else { sum }
+        }
+    }
 }
 
 /// One change of one object. Those of one transaction have one revision.

@@ -66,6 +66,13 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
 
     func acknowledged(revision: UInt64) {}
 
+    /// The host was turned out: its object stays and says so.
+    func evicted(_ node: String) {
+        watch.evicted(node)
+        reports.forget(node)
+        dirty.insert(node)
+    }
+
     /// The host is no member any more.
     func forget(_ node: String) {
         watch.forget(node)

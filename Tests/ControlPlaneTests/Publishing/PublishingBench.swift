@@ -108,6 +108,8 @@ final class HostCall: GRPCStream {
     private(set) var addresses: [String: WorkloadAPI.Address] = [:]
     private(set) var policies: [String: SecurityAPI.Authorization] = [:]
     private(set) var local: [String: LocalAPI.LocalWorkload] = [:]
+    /// Names of hosts, by what their certificates carry.
+    private(set) var evictions: [String: String] = [:]
     private(set) var versions: [String] = []
     private(set) var received = 0
     private var inbox: [[UInt8]] = []
@@ -121,7 +123,7 @@ final class HostCall: GRPCStream {
     func cancel() {}
 
     func subscribe() {
-        for type in [ResourceType.address, .authorization, .local] {
+        for type in [ResourceType.address, .authorization, .local, .eviction] {
             var request = DiscoveryAPI.DeltaRequest()
             request.typeURL = type.rawValue
             delegate?.messageReceived(request.encoded, on: self)
@@ -156,6 +158,7 @@ final class HostCall: GRPCStream {
             case .address: addresses[resource.name] = try? WorkloadAPI.Address(decoding: bytes)
             case .authorization: policies[resource.name] = try? SecurityAPI.Authorization(decoding: bytes)
             case .local: local[resource.name] = try? LocalAPI.LocalWorkload(decoding: bytes)
+            case .eviction: evictions[resource.name] = (try? EvictionAPI.Eviction(decoding: bytes))?.node
             case nil: break
             }
         }
@@ -164,6 +167,7 @@ final class HostCall: GRPCStream {
             case .address: addresses[name] = nil
             case .authorization: policies[name] = nil
             case .local: local[name] = nil
+            case .eviction: evictions[name] = nil
             case nil: break
             }
         }
