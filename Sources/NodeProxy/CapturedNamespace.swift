@@ -19,7 +19,7 @@ enum CapturedNamespace {
         do throws(CaptureRefusal) {
             let namespace = try open(plan, taken: taken)
             let credential = try credential(plan, authority)
-            let place = try listen(in: namespace)
+            let place = try listen(in: namespace, plan.keepalive)
             return .success(PreparedWorkload(workload: EnrolledWorkload(plan, at: place), credential: credential))
         } catch {
             return .failure(error)
@@ -115,15 +115,19 @@ enum CapturedNamespace {
         } catch { throw CaptureRefusal("\(error). \(error.remedy)") }
     }
 
-    /// The listeners in the namespace. What is set on a listener every connection accepted from it inherits: no delay, and a reset as its end
-    /// unless it is finished in order (I12).
-    private static func listen(in namespace: consuming NetworkNamespace) throws(CaptureRefusal) -> WorkloadPlace {
+    /// The listeners in the namespace. What is set on a listener every connection accepted from it inherits: no delay, probes (I14),
+    /// and a reset as its end unless it is finished in order (I12).
+    private static func listen(in namespace: consuming NetworkNamespace, _ keepalive: Keepalive) throws(CaptureRefusal)
+        -> WorkloadPlace
+    {
         let home: NetworkNamespace
         do throws(Errno) { home = try NetworkNamespace.current() } catch {
             throw CaptureRefusal("this host's own network namespace can't be seen: \(error)")
         }
         let make = { (namespace: borrowing NetworkNamespace, port: UInt16, isTransparent: Bool) throws(CaptureRefusal) in
-            try namespace.enter(from: home) { () throws(CaptureRefusal) in try listener(port, isTransparent: isTransparent) }
+            try namespace.enter(from: home) { () throws(CaptureRefusal) in
+                try listener(port, isTransparent ? keepalive.nearby : keepalive, isTransparent: isTransparent)
+            }
         }
         let outbound = try make(namespace, HBONE.outboundPort, true)
         let inbound = try make(namespace, HBONE.inboundPort, false)
@@ -133,12 +137,14 @@ enum CapturedNamespace {
 
     /// What answers the application has the mark that stays inside: the kernel puts it on the answers of sockets that are gone too (`fwmark_reflect`),
     /// and with the other one the last acknowledgement of a closed connection would leave for the wire, and ours would wait for it.
-    private static func listener(_ port: UInt16, isTransparent: Bool) throws(CaptureRefusal) -> Descriptor {
+    private static func listener(_ port: UInt16, _ keepalive: Keepalive, isTransparent: Bool) throws(CaptureRefusal) -> Descriptor
+    {
         do throws(Errno) {
             let socket = try Socket.listenEverywhere(
                 port: port, backlog: backlog, mark: isTransparent ? Mark.answering : HBONE.leavingMark,
                 isTransparent: isTransparent)
             try socket.setNoDelay()
+            try socket.setKeepalive(keepalive)
             socket.setResetOnClose(true)
             return socket
         } catch {

@@ -82,6 +82,7 @@ final class ProbeListeners: Sendable {
         let first = try Socket.listen(SocketAddress(.loopbackV4, 0), backlog: 64, mark: Mark.outside)
         guard let port = first.localAddress()?.port else { throw .invalidArgument }
         try first.setNoDelay()
+        try first.setKeepalive(Keepalive().nearby)
         first.setResetOnClose(true)
         self.port = port
         v4 = first
@@ -98,6 +99,7 @@ final class ProbeListeners: Sendable {
     private static func listenV6(_ port: UInt16) throws(Errno) -> Descriptor {
         let socket = try Socket.listen(SocketAddress(.loopbackV6, port), backlog: 64, mark: Mark.outside)
         try socket.setNoDelay()
+        try socket.setKeepalive(Keepalive().nearby)
         socket.setResetOnClose(true)
         return socket
     }

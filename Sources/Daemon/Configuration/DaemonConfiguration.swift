@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Kernel
+package import Kernel
 
 /// What /etc/warren/warrend.yaml says: every knob of the daemon with its default. A value, read once at start.
 ///
@@ -26,7 +26,7 @@ package struct DaemonConfiguration: ConfigurationTable {
     package var tunnel = TunnelSettings()
     package var capture = CaptureSettings()
     package var probes = ProbeSettings()
-    package var keepalive = KeepaliveSettings()
+    package var keepalive = Keepalive()
 
     /// All defaults.
     package init(node: String) { self.node = node }
@@ -59,7 +59,7 @@ extension DaemonConfiguration {
         general + MeshSettings.settings + ControlSettings.settings + IdentitySettings.settings + AdminSettings.settings
         + MetricSettings.settings
         + ReadinessSettings.settings + LogSettings.settings + TimeoutSettings.settings + LimitSettings.settings
-        + TunnelSettings.settings + CaptureSettings.settings + ProbeSettings.settings + KeepaliveSettings.settings
+        + TunnelSettings.settings + CaptureSettings.settings + ProbeSettings.settings + Keepalive.settings
 
     private static let general: [Setting] = [
         .text(

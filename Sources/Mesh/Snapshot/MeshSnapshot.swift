@@ -14,6 +14,8 @@ package final class MeshSnapshot: Sendable {
     package let policies: ContiguousArray<CompiledPolicy>
     /// The workloads that some host captures or could, of all hosts; sorted by uid.
     package let local: [LocalWorkload]
+    /// Names of the hosts that were turned out, by what their certificates carry.
+    package let evicted: [HostTag: String]
     private let sets: ContiguousArray<PolicySet>
     private let table: ShardedArray<MeshWorkload?>
     private let uids: SlotIndex
@@ -29,6 +31,7 @@ package final class MeshSnapshot: Sendable {
         policies = tables.policies.policies
         sets = tables.policies.sets
         local = tables.local
+        evicted = tables.evicted
         table = tables.workloads
         uids = tables.uids
         addresses = tables.addresses
@@ -48,6 +51,7 @@ package final class MeshSnapshot: Sendable {
             tables.put(workload)
         }
         for workload in state.local { tables.put(workload) }
+        for eviction in state.evictions { tables.put(eviction) }
         self.init(tables.settled, revision: revision)
     }
 

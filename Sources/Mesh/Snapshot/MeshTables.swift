@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
+package import Bytes
 
 /// The mesh as it goes on: takes what changes, one thing at a time, and makes snapshots that share everything else with those before. A change costs what it
 /// concerns, not what there is. A value, of one thread; snapshots of it may be anywhere.
@@ -15,6 +15,7 @@ package struct MeshTables: Sendable {
     private(set) var serviceAddresses = ServiceAddresses()
     private(set) var policies = PolicyTable()
     private(set) var local: [LocalWorkload] = []
+    private(set) var evicted: [HostTag: String] = [:]
     package private(set) var workloadCount = 0
     // What only changes need.
     private var freeWorkloads: [Int32] = []
@@ -149,6 +150,9 @@ package struct MeshTables: Sendable {
     package mutating func put(_ authorization: Authorization) { policies.put(authorization) }
     package mutating func remove(authorization key: String) { policies.remove(key) }
 
+    package mutating func put(_ eviction: Eviction) { evicted[eviction.tag] = eviction.node }
+    package mutating func remove(eviction tag: HostTag) { evicted[tag] = nil }
+
     package mutating func put(_ workload: LocalWorkload) {
         localByUID[workload.uid] = workload
         staleLocal = true
@@ -192,7 +196,8 @@ package struct MeshTables: Sendable {
             workloads: workloads.indices.compactMap { workloads[$0]?.workload }.sorted { $0.uid < $1.uid },
             services: services.compactMap { $0?.service }.sorted { $0.key < $1.key },
             authorizations: policies.authorizations.sorted { $0.key < $1.key },
-            local: localByUID.values.sorted { $0.uid < $1.uid })
+            local: localByUID.values.sorted { $0.uid < $1.uid },
+            evictions: evicted.map { Eviction(tag: $0.key, node: $0.value) }.sorted { $0.tag < $1.tag })
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 internal import Discovery
 internal import Documents
 internal import Mesh
@@ -109,6 +110,7 @@ struct ReceivedMesh: Sendable {
                 tables.put(service)
             case .authorization(let authorization): tables.put(authorization)
             case .local(let workload): tables.put(workload)
+            case .eviction(let eviction): tables.put(eviction)
             }
         }
         for name in push.removed {
@@ -118,6 +120,7 @@ struct ReceivedMesh: Sendable {
                 tables.remove(service: name)
             case .authorization: tables.remove(authorization: name)
             case .local: tables.remove(local: name)
+            case .eviction: if let tag = HostTag(name) { tables.remove(eviction: tag) }
             case nil: break
             }
         }
@@ -179,6 +182,8 @@ struct ReceivedMesh: Sendable {
         finish(.address)
         for workload in state.local { add(.local, workload.uid, LocalAPI.LocalWorkload(workload).encoded) }
         finish(.local)
+        for eviction in state.evictions { add(.eviction, eviction.tag.description, EvictionAPI.Eviction(eviction).encoded) }
+        finish(.eviction)
     }
 }
 
