@@ -55,7 +55,11 @@ final class ControlPlaneServer: TimerTarget {
         do {
             state = try ControlState(store: store, loop: loop)
             let errands = try Errands(name: "errands", loop: loop)
-            // First of all observers: whoever else hears of a change may ask it.
+            // Before all others: it only hands on what changed, and its thread translates while they take it over.
+            discovery = DiscoveryServer(loop: loop, identity: store.identity)
+            publishing = try Publishing(loop: loop, server: discovery, options: Self.options(configuration))
+            state.observe(publishing)
+            // Whoever hears of a change after it may ask it.
             let book = AccessBook(loop: loop)
             state.observe(book)
             authenticator = Authenticator(book: book, trustDomain: authority.trustDomain, audit: audit)
@@ -68,9 +72,6 @@ final class ControlPlaneServer: TimerTarget {
                 audit: audit, loop: loop)
             resources = ResourceServer(
                 state: state, loop: loop, book: book, audit: audit, settings: Self.resourceSettings(configuration))
-            discovery = DiscoveryServer(loop: loop, identity: store.identity)
-            publishing = try Publishing(loop: loop, server: discovery, options: Self.options(configuration))
-            state.observe(publishing)
             reports = NodeReports(state: state, server: discovery, publishing: publishing)
             nodes = NodeStatusKeeper(
                 state: state, discovery: discovery, publishing: publishing, reports: reports, loop: loop, log: log)
@@ -160,6 +161,8 @@ final class ControlPlaneServer: TimerTarget {
         publishing.onLoaded = { [unowned self] in
             log.info("ready: \(state.resourceCount) objects at revision \(state.revision)")
             notify?.ready()
+            // What was read and translated left half as much again behind.
+            Limits.trimMemory()
         }
         if let interval = notify?.watchdogInterval { _ = loop.arm(interval, self, tag: Tag.alive) }
         _ = loop.arm(.seconds(30), self, tag: Tag.trim)

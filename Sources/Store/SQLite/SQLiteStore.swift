@@ -51,6 +51,35 @@ package final class SQLiteStore: Store {
         return revision
     }
 
+    /// One flush for all. A condition that doesn't hold is seen before anything of its transaction is written; what else fails, fails all of them.
+    package func commit(_ transactions: [StoreTransaction]) -> [Result<UInt64, StoreFailure>] {
+        var changed = false
+        var results: [Result<UInt64, StoreFailure>] = []
+        do throws(StoreFailure) {
+            results = try connection.withLock { connection throws(StoreFailure) in
+                let connection = connection
+                return try connection.transaction(writing: true) { () throws(StoreFailure) in
+                    var results: [Result<UInt64, StoreFailure>] = []
+                    for transaction in transactions {
+                        do throws(StoreFailure) {
+                            let applied = try connection.apply(transaction)
+                            if applied.changed { changed = true }
+                            results.append(.success(applied.revision))
+                        } catch {
+                            guard case .conflict = error else { throw error }
+                            results.append(.failure(error))
+                        }
+                    }
+                    return results
+                }
+            }
+        } catch {
+            return transactions.map { _ in .failure(error) }
+        }
+        if changed { for notify in observers.withLock({ $0 }) { notify() } }
+        return results
+    }
+
     package func changes(after revision: UInt64, limit: Int) throws(StoreFailure) -> [StoreChange] {
         try connection.withLock { connection throws(StoreFailure) in
             let connection = connection
