@@ -46,10 +46,9 @@ extension Descriptor {
     /// The congestion control by name (`cubic`, `bbr`). Fails with noSuchFile where the kernel doesn't have it.
     package borrowing func setCongestionControl(_ name: String) throws(Errno) {
         let number = number
-        let bytes = Array(name.utf8)
         _ = try call {
-            unsafe bytes.withUnsafeBytes {
-                unsafe setsockopt(number, CInt(IPPROTO_TCP), clinux_tcp_congestion, $0.baseAddress, socklen_t($0.count))
+            unsafe name.withCString {
+                unsafe setsockopt(number, CInt(IPPROTO_TCP), clinux_tcp_congestion, $0, socklen_t(name.utf8.count))
             }
         }
     }

@@ -91,7 +91,7 @@ extension InboundTunnel: TunnelOwner {
     func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? {
         handshakeEnded()
         if let peer { worker.peers.secured(peer) }
-        return nil
+        return worker.secured(tunnel)
     }
 
     func tunnelOpened(_ tunnel: TunnelConnection) {

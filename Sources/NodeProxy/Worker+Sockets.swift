@@ -37,7 +37,8 @@ extension Worker {
 
     /// Whatever isn't finished in order ends with a reset, also when the process dies (I12).
     private func makeSocket(in workload: EnrolledWorkload, _ family: IPAddress.Family) throws(Errno) -> Descriptor {
-        let socket = try workload.place.namespace.enter(from: home) { () throws(Errno) in try Socket.tcp(family) }
+        standing.stand(in: workload.place.namespace)
+        let socket = try Socket.tcp(family)
         socket.setResetOnClose(true)
         try socket.setNoDelay()
         if let name = settings.congestionControl { try socket.setCongestionControl(name) }

@@ -19,11 +19,11 @@ final class Worker {
     let settings: WorkerSettings
     let log: Log
     let metrics: MetricShard
-    let pipes: PipePool
     let windows: WindowBudget
+    let relays: RelayContext
     private let fleet: WorkerFleet
     let node: Mailbox<NodeMessage>
-    let home: NetworkNamespace
+    var standing: StandingPlace
 
     private(set) var snapshot = MeshSnapshot.empty
     private(set) var labels = LabelCache()
@@ -44,7 +44,7 @@ final class Worker {
             if inboundTunnels == 0 { tellIfIdle() }
         }
     }
-    var random = SystemRandomNumberGenerator()
+    var random = RandomStore()
 
     init(
         number: Int, settings: WorkerSettings, log: Log, fleet: WorkerFleet, node: Mailbox<NodeMessage>
@@ -55,11 +55,12 @@ final class Worker {
         self.fleet = fleet
         self.node = node
         loop = try Loop()
-        home = try NetworkNamespace.current()
+        standing = try StandingPlace()
         metrics = MetricShard(number: number, options: settings.metrics)
         peers = PeerLedger(settings.peers)
-        pipes = PipePool(limit: settings.splicePipes)
         windows = WindowBudget(bytes: settings.tunnel.windowBudget, held: settings.tunnel.heldBudget)
+        relays = RelayContext(
+            loop: loop, bounds: settings.tunnel, windows: windows, pipes: PipePool(limit: settings.splicePipes))
         windows.onRefusal = { [unowned self] in metrics.refused(.heldBytes) }
         try mailbox.attach(to: loop) { [unowned self] in receive($0) }
     }
@@ -96,6 +97,8 @@ extension Worker {
         let old = snapshot
         snapshot = new
         labels = LabelCache()
+        // First what must not be judged by anything else.
+        if new.evicted != old.evicted { cutEvicted() }
         connections.forEach { _, connection in connection.judge() }
         node.send(.returned(old))
     }
@@ -140,6 +143,8 @@ extension Worker {
 
     private func remove(_ uid: String, _ failure: ConnectionFailure) {
         guard let workload = workloads.removeValue(forKey: uid) else { return }
+        // A thread that stands in a namespace keeps it.
+        standing.goHome()
         for listener in workload.listeners { listener.stop() }
         // Listeners and workload hold each other, and together the listening sockets and the namespace.
         workload.listeners = []
@@ -346,14 +351,5 @@ extension Worker: TunnelDialer {
     func tunnelEnded(_ key: TunnelKey, _ failure: ConnectionFailure?, wasOpen: Bool) {
         if wasOpen { metrics.tunnelClosed(.client, TunnelEnd(failure)) }
         tellIfIdle()
-    }
-
-    private func describeTunnels() -> [TunnelInfo] {
-        var all: [TunnelInfo] = []
-        pool.forEach { key, tunnel in all.append(TunnelInfo(outbound: tunnel, key, self)) }
-        for workload in workloads.values {
-            for tunnel in workload.inboundTunnels.values { if let info = TunnelInfo(inbound: tunnel, self) { all.append(info) } }
-        }
-        return all
     }
 }

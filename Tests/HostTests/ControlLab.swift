@@ -19,14 +19,14 @@ final class ControlLab {
     private static let meshFile = "/run/mesh.yaml"
     private static let socket = "/run/warren/control.sock"
 
-    /// Starts the control plane and joins the hosts; no daemon runs yet.
+    /// Starts the control plane and joins the hosts; no daemon runs yet. Without `joining` the control plane doesn't run either.
     /// - Parameter settings: of the control plane, by dotted paths.
     init(hosts: Int = 2, settings: [String: String] = [:], joining: Bool = true) throws {
         lab = try Lab(hosts: hosts)
         nodes = try lab.hosts.map { try LabNode($0) }
         mesh.namespace()
         try configure(settings)
-        try startPlane()
+        if joining { try startPlane() }
         for node in nodes {
             mesh.set("NodeGrant//\(node.host.name)", Self.grant(node.host))
             if joining { try join(node) }

@@ -70,7 +70,9 @@ extension HostTests {
             try rotate(lab, "drop-root")
             let signer = try #require(try lab.json("control", "authority")["intermediate.serial"])
             for node in lab.nodes {
-                try waitUntil("\(node.host.name) has forgotten the old root", seconds: 10, detail: { node.log.suffix(2000).description }) {
+                try waitUntil(
+                    "\(node.host.name) has forgotten the old root", seconds: 10, detail: { node.log.suffix(2000).description }
+                ) {
                     let now = try trust(node)
                     return now.roots.count == 1 && now.roots.isDisjoint(with: first) && now.issuers == [signer]
                 }
@@ -106,6 +108,8 @@ extension HostTests {
         @Test func `a mesh with its CA on every host hands it over to a control plane, which replaces it`() throws {
             let lab = try ControlLab(settings: Self.lifetimes, joining: false)
             let (web, db) = (try lab.add("web", on: 0), try lab.add("db", on: 1))
+            // Until its host has joined nobody reports that a workload is captured: the label says so.
+            for workload in [web, db] { lab.mesh.workload(workload, labels: ["networking.istio.io/tunnel": "http"]) }
             for node in lab.nodes {
                 node.config["identity.lifetime"] = "10s"
                 try node.host.write(LabConfig.meshPath, lab.mesh.withoutGrants)
@@ -116,7 +120,6 @@ extension HostTests {
             for (name, file) in [("certificate", "intermediate"), ("key", "intermediate-key"), ("roots", "root")] {
                 settings["authority.\(name)"] = "\(LabConfig.caFolder)/\(file).pem"
             }
-            lab.stopPlane()
             try TestAuthority.shared.get().install(on: lab.outside)
             try lab.configure(settings)
             try lab.startPlane()
@@ -133,6 +136,8 @@ extension HostTests {
             }
             withExtendedLifetime(servers) {}
             for server in servers { server.stop() }
+            for workload in [web, db] { lab.mesh.workload(workload) }
+            try lab.apply()
             let traffic = try Traffic(web, db)
             #expect(try lab.warren("control", "rotate", "adopt").succeeded)
             #expect(try lab.json("control", "authority")["source"] == "directory")

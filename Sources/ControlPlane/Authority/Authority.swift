@@ -178,8 +178,9 @@ package final class Authority: Sendable {
 
 extension Authority {
     /// A certificate for this name and key. `lifetime` in seconds: what is 0 or less, or longer than the settings allow, becomes what they say.
+    /// - Parameter tag: of the host that a workload's certificate is given to.
     package func issue(
-        _ name: CertifiedName, publicKey: PublicKey, lifetime: Int64 = 0, now: Int64
+        _ name: CertifiedName, publicKey: PublicKey, tag: HostTag? = nil, lifetime: Int64 = 0, now: Int64
     ) throws(AuthorityFailure) -> IssuedCertificate {
         guard name.trustDomain == trustDomain else {
             throw AuthorityFailure("\(name) is of another trust domain than \(trustDomain)")
@@ -190,7 +191,8 @@ extension Authority {
             switch name {
             case .workload(let identity):
                 let lifetime = Self.clamp(lifetime, settings.workloadLifetime)
-                return try signer.issue(identity: identity, publicKey: publicKey, now: now, lifetime: lifetime)
+                return try signer.issue(
+                    identity: identity, publicKey: publicKey, tag: tag, now: now, lifetime: lifetime)
             case .node(let identity):
                 let lifetime = Self.clamp(lifetime, settings.nodeLifetime)
                 return try signer.issue(node: identity, publicKey: publicKey, now: now, lifetime: lifetime)

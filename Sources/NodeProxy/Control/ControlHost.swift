@@ -18,7 +18,7 @@ protocol ControlHost: AnyObject {
     func meshArrived(_ snapshot: MeshSnapshot)
     /// The control plane answers again: what waited for it may be tried.
     func controlPlaneArrived()
-    /// Other roots are trusted from now on: every certificate is to be made anew.
+    /// Other roots are trusted from now on, or this host is a member by another key: every certificate is to be made anew.
     func rootsChanged()
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Kernel
+import Loop
 import Messages
 import Testing
 import Transport
@@ -23,6 +24,18 @@ import Transport
         #expect(Set(client.held[.authorization, default: [:]].keys) == ["shop/p"])
         #expect(Set(client.held[.local, default: [:]].keys) == ["w/a"])
         #expect(client.responses.last?.systemVersionInfo == "store-1/1")
+    }
+
+    @Test func `a call ends with the certificate or token that it was begun with`() throws {
+        let bench = try ServerBench()
+        let stream = MemoryStream()
+        bench.server.attach(stream, node: "n1", until: WallTime.now().seconds + 1)
+        let other = MemoryStream()
+        bench.server.attach(other, node: "n2", until: WallTime.now().seconds + 1000)
+        let end = Instant.now() + .seconds(20)
+        while stream.status == nil, Instant.now() < end { bench.loop.turn(wait: .milliseconds(20)) }
+        #expect(stream.status?.code == .unauthenticated && bench.server.status(of: "n1") == nil)
+        #expect(other.status == nil)
     }
 
     @Test func `one change is one resource, and the same again is none`() throws {
@@ -94,7 +107,7 @@ import Transport
         let same = bench.client(held: third.held)
         bench.settle()
         #expect(same.takeStory() == [])
-        #expect(same.responses.count == 3)
+        #expect(same.responses.count == 4)
     }
 
     @Test func `what a client held and what changed while it was told are both right`() throws {
@@ -178,7 +191,7 @@ import Transport
         status = try #require(bench.server.status(of: "n1"))
         #expect(status.refusals.isEmpty)
         #expect(status.isSynchronised)
-        #expect(bench.server.metrics.refused == [0, 1, 0])
+        #expect(bench.server.metrics.refused == [0, 0, 1, 0])
     }
 
     @Test func `nobody is told anything before everything is loaded`() throws {
