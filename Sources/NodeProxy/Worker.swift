@@ -23,7 +23,7 @@ final class Worker {
     let windows: WindowBudget
     private let fleet: WorkerFleet
     let node: Mailbox<NodeMessage>
-    private let home: NetworkNamespace
+    let home: NetworkNamespace
 
     private(set) var snapshot = MeshSnapshot.empty
     private(set) var labels = LabelCache()
@@ -31,7 +31,10 @@ final class Worker {
     private(set) var connections = Slots<any ProxiedConnection>()
     private(set) lazy var pool = TunnelPool(settings: settings.tunnel, dialer: self)
     private var isShuttingDown = false
+    /// Another daemon accepts for now.
+    private var isWaiting: Bool
     private var descriptorsInUse = 0
+    private var probeListeners: [ProbeListener] = []
     var mailbox: Mailbox<WorkerMessage> { fleet.mailbox(of: number) }
     /// TLS handshakes under way that peers began, and tunnels that they have here.
     var handshakes = 0
@@ -47,8 +50,9 @@ final class Worker {
     var random = SystemRandomNumberGenerator()
 
     init(
-        number: Int, settings: WorkerSettings, log: Log, fleet: WorkerFleet, node: Mailbox<NodeMessage>
+        number: Int, settings: WorkerSettings, log: Log, fleet: WorkerFleet, node: Mailbox<NodeMessage>, waits: Bool = false
     ) throws(Errno) {
+        isWaiting = waits
         self.number = number
         self.settings = settings
         self.log = log
@@ -77,12 +81,15 @@ final class Worker {
         case .remove(let uid, let failure): remove(uid, failure)
         case .passed(let connection): passed(connection)
         case .probes(let listeners): watch(listeners)
-        case .census: node.send(.census(worker: number, open: workloads.mapValues(\.open)))
+        case .census: node.send(.census(worker: number, open: workloads.mapValues(\.open), tunnels: inboundTunnels + pool.count))
         case .metrics:
             connections.forEach { _, connection in connection.account() }
             node.send(.metrics(worker: number, metrics.snapshot(now: loop.now)))
         case .connections: node.send(.connections(worker: number, describeConnections()))
         case .tunnels: node.send(.tunnels(worker: number, describeTunnels()))
+        case .serve: serve()
+        case .handedOver(let workloads): handedOver(workloads)
+        case .confirmIdle(let round): node.send(.stillIdle(worker: number, round: round, isIdle))
         case .shutdown: shutdown()
         case .halt: halt()
         }
@@ -103,15 +110,34 @@ extension Worker {
     private func enrol(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
         let workload = WorkerWorkload(shared, credential, loop.makeTenant())
         workloads[shared.uid] = workload
-        for port in [WorkloadListener.Port.outbound, .inbound, .hbone] {
-            let listener = WorkloadListener(port, workload, worker: self)
+        if !isWaiting { listen(workload) }
+    }
+
+    private func listen(_ workload: WorkerWorkload) {
+        guard let listeners = workload.shared.place.listeners else { return }
+        for port in WorkloadListener.Port.allCases {
+            let listener = WorkloadListener(port, listeners, workload, worker: self)
             do throws(Errno) {
                 try listener.start()
                 workload.listeners.append(listener)
             } catch {
-                log.error("can't watch a listener of \(shared.name): \(error)")
+                log.error("can't watch a listener of \(workload.shared.name): \(error)")
             }
         }
+    }
+
+    private func serve() {
+        isWaiting = false
+        for workload in workloads.values { listen(workload) }
+    }
+
+    private func handedOver(_ changed: [EnrolledWorkload]) {
+        shutdown()
+        for shared in changed {
+            guard let workload = workloads[shared.uid] else { continue }
+            workload.replace(shared, workload.credential)
+        }
+        stopProbes()
     }
 
     private func renew(_ uid: String, _ credential: WorkloadCredential) {
@@ -168,11 +194,10 @@ extension Worker {
         loop.stop()
     }
 
-    func tellIfIdle() {
-        // A connection's last bytes may still be in its tunnel: the tunnels say goodbye by themselves.
-        guard isShuttingDown, connections.count == 0, pool.isEmpty, inboundTunnels == 0 else { return }
-        node.send(.idle(worker: number))
-    }
+    func tellIfIdle() { if isIdle { node.send(.idle(worker: number)) } }
+
+    /// A connection's last bytes may still be in its tunnel: the tunnels say goodbye by themselves.
+    private var isIdle: Bool { isShuttingDown && connections.count == 0 && pool.isEmpty && inboundTunnels == 0 }
 }
 
 // MARK: - Connections
@@ -188,8 +213,8 @@ extension Worker {
     }
 
     private func passed(_ connection: PassedConnection) {
-        // Its workload may be gone by now: nobody takes it then.
-        guard !isShuttingDown, let workload = workloads[connection.uid], let accepted = connection.take() else { return }
+        // Its workload may be gone by now: nobody takes it then. Accepted is accepted: also in a daemon that accepts no more.
+        guard let workload = workloads[connection.uid], let accepted = connection.take() else { return }
         self.accepted(accepted, at: connection.port, for: workload)
     }
 
@@ -238,12 +263,19 @@ extension Worker {
 
     private func watch(_ listeners: ProbeListeners) {
         for family in [IPAddress.Family.v4, .v6] {
+            let listener = ProbeListener(self, listeners, family)
             do throws(Errno) {
-                try ProbeListener(self, listeners, family).start()
+                try listener.start()
+                probeListeners.append(listener)
             } catch {
                 log.error("can't watch the probes' listener: \(error)")
             }
         }
+    }
+
+    private func stopProbes() {
+        for listener in probeListeners { listener.stop() }
+        probeListeners = []
     }
 
     /// A connection that the rules for probes redirected. Whoever calls the port directly has no destination and is refused.
@@ -302,98 +334,6 @@ extension Worker {
         connections.forEach { _, connection in
             // What nobody would see costs the traffic nothing.
             if all.count < AdminDocument.maximumRows { all.append(connection.describe()) }
-        }
-        return all
-    }
-}
-
-// MARK: - Sockets
-
-extension Worker {
-    /// A socket that leaves the workload's namespace: redirection lets it pass, and the other side sees the address that the application had,
-    /// if the workload has several to choose from.
-    func leavingSocket(
-        _ workload: EnrolledWorkload, _ family: IPAddress.Family, from source: IPAddress
-    ) throws(Errno) -> Descriptor {
-        let socket = try makeSocket(in: workload, family)
-        try socket.setMark(HBONE.leavingMark)
-        if workload.addresses.count > 1, source.family == family, workload.addresses.contains(source) {
-            try socket.setBindAddressNoPort()
-            try socket.bind(SocketAddress(source, 0))
-        }
-        settings.tunnel.keepalive.apply(to: socket)
-        return socket
-    }
-
-    /// A socket towards an application in its namespace, from the client's own address, so that the application sees its client.
-    func returningSocket(_ workload: EnrolledWorkload, from client: IPAddress, to target: IPAddress) throws(Errno) -> Descriptor {
-        let socket = try makeSocket(in: workload, target.family)
-        try socket.setMark(HBONE.returningMark)
-        // A workload that calls itself needs no borrowed address, and one of the other family can't be borrowed.
-        if client != target, client.family == target.family {
-            try socket.setTransparent(target.family)
-            try socket.setBindAddressNoPort()
-            try socket.bind(SocketAddress(client, 0))
-        }
-        return socket
-    }
-
-    /// Whatever isn't finished in order ends with a reset, also when the process dies (I12).
-    private func makeSocket(in workload: EnrolledWorkload, _ family: IPAddress.Family) throws(Errno) -> Descriptor {
-        let socket = try workload.place.namespace.enter(from: home) { () throws(Errno) in try Socket.tcp(family) }
-        socket.setResetOnClose(true)
-        try socket.setNoDelay()
-        if let name = settings.tunnel.congestionControl { try socket.setCongestionControl(name) }
-        return socket
-    }
-}
-
-// MARK: - Tunnels of our own
-
-extension Worker: TunnelDialer {
-    func dial(_ key: TunnelKey, owner: any TunnelOwner) -> Result<TunnelConnection, ConnectionFailure> {
-        guard let workload = workloads[key.source] else {
-            return .failure(ConnectionFailure(.shutdown, "the workload is no longer captured here"))
-        }
-        guard workload.credential.credential.notAfter > WallTime.now().seconds else {
-            metrics.handshake(.client, .noOwnCertificate, took: .zero)
-            // Of the kind that is tried again: it is being renewed.
-            return .failure(ConnectionFailure(.connect, "the certificate of \(workload.shared.identity) has expired"))
-        }
-        do throws(Errno) {
-            let socket = try leavingSocket(workload.shared, key.remote.ip.family, from: key.sourceAddress)
-            _ = try socket.connect(to: key.remote)
-            let tls = TLSSession(connecting: workload.credential.client, expecting: Set(key.accepted))
-            let tunnel = TunnelConnection(
-                role: .client, loop: loop, settings: settings.tunnel, socket: socket, remote: key.remote, tls: tls,
-                http2: settings.clientHTTP2, owner: owner)
-            tunnel.expires = workload.credential.credential.notAfter
-            tunnel.holder = workload.held
-            return .success(tunnel)
-        } catch {
-            return .failure(ConnectionFailure(.connect, "connecting to \(key.remote): \(error)"))
-        }
-    }
-
-    func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?) {
-        metrics.handshake(.client, HandshakeResult(failure), took: tunnel.handshakeTime ?? .zero)
-        if let failure {
-            log.debug("no tunnel from \(key.source) to \(key.remote): \(failure.reason)")
-        } else {
-            metrics.tunnelOpened(.client)
-        }
-    }
-
-    func tunnelEnded(_ key: TunnelKey, _ failure: ConnectionFailure?, wasOpen: Bool) {
-        if wasOpen { metrics.tunnelClosed(.client, TunnelEnd(failure)) }
-        tellIfIdle()
-    }
-
-    private func describeTunnels() -> [TunnelInfo] {
-        var all: [TunnelInfo] = []
-        pool.forEach { key, tunnel in all.append(TunnelInfo(outbound: tunnel, key, self)) }
-        for workload in workloads.values {
-            for tunnel in workload.inboundTunnels.values { if let info = TunnelInfo(inbound: tunnel, self) { all.append(info) } }
         }
         return all
     }

@@ -209,6 +209,7 @@ final class ControlMesh: MeshSource {
     // MARK: - The disk
 
     private func save() {
+        guard host.isInCharge else { return }
         let (store, last) = (store, last)
         savedRevision = revision
         host.work { () -> (Errno?, Interval) in
