@@ -87,34 +87,39 @@ extension IPAddress: Comparable {
 extension IPAddress: LosslessStringConvertible {
     /// Dotted decimal without leading zeros, or IPv6 in any form of RFC 4291 §2.2. No zone, no brackets, no prefix.
     package init?(_ text: String) {
-        let bytes = Array(text.utf8)
+        self.init(Substring(text))
+    }
+
+    init?(_ text: Substring) {
         // The longest legal form has 45 characters.
-        guard bytes.count <= 45 else { return nil }
-        if let number = Self.parseV4(bytes[...]) {
+        guard text.utf8.count <= 45 else { return nil }
+        if let number = Self.parseV4(text.utf8) {
             self.init(v4: number)
-        } else if let (high, low) = Self.parseV6(bytes[...]) {
+        } else if let (high, low) = Self.parseV6(Array(text.utf8)[...]) {
             self.init(v6High: high, low)
         } else {
             return nil
         }
     }
 
-    private static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
-        var number: UInt32 = 0
-        let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
-        for part in parts {
-            // A leading zero means octal to some parsers: neither reading is safe.
-            guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else { return nil }
-            var value: UInt32 = 0
-            for digit in part {
-                guard (0x30...0x39).contains(digit) else { return nil }
-                value = value * 10 + UInt32(digit - 0x30)
+    private static func parseV4(_ text: some Sequence<UInt8>) -> UInt32? {
+        var (number, value): (UInt32, UInt32) = (0, 0)
+        var (dots, digits) = (0, 0)
+        for byte in text {
+            if byte == UInt8(ascii: ".") {
+                guard digits > 0, dots < 3 else { return nil }
+                number = number << 8 | value
+                dots += 1
+                (value, digits) = (0, 0)
+            } else {
+                // A leading zero means octal to some parsers: neither reading is safe.
+                guard (0x30...0x39).contains(byte), digits == 0 || value != 0 else { return nil }
+                value = value * 10 + UInt32(byte - 0x30)
+                digits += 1
+                guard value <= 255 else { return nil }
             }
-            guard value <= 255 else { return nil }
-            number = number << 8 | value
         }
-        return number
+        return dots == 3 && digits > 0 ? number << 8 | value : nil
     }
 
     private static func parseV6(_ text: ArraySlice<UInt8>) -> (UInt64, UInt64)? {
@@ -167,15 +172,24 @@ extension IPAddress: LosslessStringConvertible {
 
     /// The one canonical form: dotted decimal, or RFC 5952.
     package var description: String {
-        guard family == .v6 else {
-            let number = v4Number
-            return "\(number >> 24).\(number >> 16 & 0xff).\(number >> 8 & 0xff).\(number & 0xff)"
-        }
+        guard family == .v6 else { return unsafe String(unsafeUninitializedCapacity: 15) { unsafe writeV4(to: $0) } }
         let groups = (0..<8).map { UInt16(truncatingIfNeeded: ($0 < 4 ? high : low) >> (48 - UInt64($0 & 3) * 16)) }
         let gap = Self.longestZeroRun(groups)
         let text = { (slice: ArraySlice<UInt16>) in slice.map { String($0, radix: 16) }.joined(separator: ":") }
         guard let gap else { return text(groups[...]) }
         return "\(text(groups[..<gap.lowerBound]))::\(text(groups[gap.upperBound...]))"
+    }
+
+    /// Dotted decimal, 15 bytes at most; how many they were.
+    func writeV4(to buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        var count = 0
+        for shift: UInt32 in [24, 16, 8, 0] {
+            count += unsafe writeDecimal(UInt16(v4Number >> shift & 0xff), to: buffer, at: count)
+            guard shift > 0 else { break }
+            unsafe buffer[count] = UInt8(ascii: ".")
+            count += 1
+        }
+        return count
     }
 
     /// RFC 5952 §4.2: the longest run of at least two zero groups, the first one of equals.
@@ -202,4 +216,16 @@ package func hexValue(_ digit: UInt8) -> UInt8? {
     case 0x61...0x66: digit - 0x61 + 10
     default: nil
     }
+}
+
+/// Writes the number without leading zeros, five bytes at most; how many they were.
+func writeDecimal(_ number: UInt16, to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int) -> Int {
+    var (count, limit) = (1, UInt32(10))
+    while UInt32(number) >= limit { (count, limit) = (count + 1, limit * 10) }
+    var rest = number
+    for place in (start..<start + count).reversed() {
+        unsafe buffer[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+        rest /= 10
+    }
+    return count
 }

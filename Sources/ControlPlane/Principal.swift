@@ -16,9 +16,12 @@ package struct Principal: Hashable, Sendable {
     /// As audit lines and managed fields tell it.
     package let name: String
     package let role: Role
+    /// When what proved it ends, in Unix seconds: a request that goes on, a watch or discovery, ends then too. Nil for who needs no proof.
+    package let until: Int64?
 
-    package init(name: String, role: Role) {
+    package init(name: String, role: Role, until: Int64? = nil) {
         self.name = name
         self.role = role
+        self.until = until
     }
 }

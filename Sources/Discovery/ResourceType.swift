@@ -9,4 +9,6 @@ package enum ResourceType: String, Hashable, Sendable, CaseIterable {
     /// What a host must know of the workloads that it captures itself. Warren's own: istiod doesn't have it, and a host is told of its own
     /// workloads only.
     case local = "type.googleapis.com/warren.workload.LocalWorkload"
+    /// Hosts that were turned out. Warren's own; small, and told before all else.
+    case eviction = "type.googleapis.com/warren.security.Eviction"
 }

@@ -43,8 +43,12 @@ extension Forwarded: LosslessStringConvertible {
 
     /// The value of the header. Addresses are quoted, as they have colons.
     package var description: String {
-        let parts = [source.map { "for=\"\($0)\"" }, host.map { "host=\(Self.quoted($0))" }]
-        return parts.compactMap(\.self).joined(separator: ";")
+        var text = ""
+        text.reserveCapacity(64)
+        if let source { text += "for=\"\(source)\"" }
+        if source != nil, host != nil { text += ";" }
+        if let host { text += "host=\(Self.quoted(host))" }
+        return text
     }
 }
 
@@ -78,6 +82,8 @@ extension Forwarded {
         guard rest.first == UInt8(ascii: "\"") else { return token(&rest) }
         rest.removeFirst()
         var bytes: [UInt8] = []
+        // A service's host, or an address.
+        bytes.reserveCapacity(64)
         while let byte = rest.popFirst() {
             switch byte {
             case UInt8(ascii: "\""): return String(validating: bytes, as: UTF8.self)

@@ -105,6 +105,8 @@ struct HTTP2HeaderBlock {
         default:
             break
         }
+        // As a CONNECT has it: baggage, forwarded and traceparent.
+        if headers.isEmpty { headers.reserve(fields: 4, bytes: 384) }
         unsafe headers.append(received: rawName, value)
     }
 

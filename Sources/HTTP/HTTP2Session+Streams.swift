@@ -38,8 +38,10 @@ extension HTTP2Session {
         unsafe record.pointee.isAnswered = true
         unsafe record.pointee.isAccepted = status < 300
         if status < 300 { allowances.resets.earn(1) }
-        var block: HTTPHeaders = [":status": "\(status)"]
-        for (name, value) in headers { block.append(name, value) }
+        var block = HTTPHeaders()
+        block.reserve(fields: headers.count + 1, bytes: headers.byteCount + Self.pseudoNames)
+        block.append(":status", "\(status)")
+        block.append(contentsOf: headers)
         let submitted = unsafe Self.withFields(block) { fields in
             var provider = unsafe HTTP2Callbacks.provider(of: record)
             return endStream
@@ -142,12 +144,18 @@ extension HTTP2Session {
 // MARK: - Header blocks
 
 extension HTTP2Session {
+    /// The names `:method`, `:scheme`, `:authority` and `:path` together; `:status` with its number is less.
+    private static let pseudoNames = 29
+
     private static func block(_ head: HTTP2RequestHead) -> HTTPHeaders {
-        var block: HTTPHeaders = [":method": head.method]
+        var block = HTTPHeaders()
+        let texts = [head.method, head.scheme ?? "", head.authority, head.path ?? ""].reduce(0) { $0 + $1.utf8.count }
+        block.reserve(fields: head.headers.count + 4, bytes: head.headers.byteCount + texts + pseudoNames)
+        block.append(":method", head.method)
         if let scheme = head.scheme { block.append(":scheme", scheme) }
         block.append(":authority", head.authority)
         if let path = head.path { block.append(":path", path) }
-        for (name, value) in head.headers { block.append(name, value) }
+        block.append(contentsOf: head.headers)
         return block
     }
 

@@ -29,11 +29,38 @@ package struct HTTPHeaders: Sendable, Hashable {
     /// controls but tab) become spaces: no value can smuggle in a field of its own.
     package mutating func append(_ name: String, _ value: String) {
         let start = bytes.count
-        bytes.append(contentsOf: name.utf8.lazy.map(Self.harmless))
+        appendHarmless(name)
         let valueStart = bytes.count
-        bytes.append(contentsOf: value.utf8.lazy.map(Self.harmless))
+        appendHarmless(value)
         fields.append(Field(start: start, valueStart: valueStart, end: bytes.count))
     }
+
+    /// Nearly all text has nothing in it to be replaced.
+    private mutating func appendHarmless(_ text: String) {
+        let start = bytes.count
+        bytes.append(contentsOf: text.utf8)
+        for index in start..<bytes.count where Self.harmless(bytes[index]) != bytes[index] {
+            bytes[index] = Self.harmless(bytes[index])
+        }
+    }
+
+    /// Adds all fields of another list.
+    mutating func append(contentsOf others: HTTPHeaders) {
+        let shift = bytes.count
+        bytes.append(contentsOf: others.bytes)
+        for field in others.fields {
+            fields.append(Field(start: shift + field.start, valueStart: shift + field.valueStart, end: shift + field.end))
+        }
+    }
+
+    /// Makes room for so many more fields, and bytes of names and values together.
+    package mutating func reserve(fields count: Int, bytes size: Int) {
+        fields.reserveCapacity(fields.count + count)
+        bytes.reserveCapacity(bytes.count + size)
+    }
+
+    /// How long all names and values are together.
+    var byteCount: Int { bytes.count }
 
     /// Adds a field as it was received. The caller has checked the bytes by the rules of its protocol.
     mutating func append(received name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
@@ -108,6 +135,7 @@ extension HTTPHeaders: RandomAccessCollection {
 extension HTTPHeaders: ExpressibleByDictionaryLiteral {
     /// In the order in which they are written.
     package init(dictionaryLiteral elements: (String, String)...) {
+        reserve(fields: elements.count, bytes: elements.reduce(0) { $0 + $1.0.utf8.count + $1.1.utf8.count })
         for (name, value) in elements { append(name, value) }
     }
 }

@@ -26,14 +26,30 @@ package struct TraceContext: Hashable, Sendable {
     }
 
     /// The trace as 32 hexadecimal digits.
-    package var traceID: String { Self.hexadecimal(traceHigh) + Self.hexadecimal(traceLow) }
+    package var traceID: String {
+        unsafe String(unsafeUninitializedCapacity: 32) { buffer in
+            unsafe Self.write(traceHigh, to: buffer, at: 0)
+            unsafe Self.write(traceLow, to: buffer, at: 16)
+            return 32
+        }
+    }
 
     /// The span as 16 hexadecimal digits.
-    package var spanID: String { Self.hexadecimal(span) }
+    package var spanID: String {
+        unsafe String(unsafeUninitializedCapacity: 16) { buffer in
+            unsafe Self.write(span, to: buffer, at: 0)
+            return 16
+        }
+    }
 
-    private static func hexadecimal(_ number: UInt64, digits: Int = 16) -> String {
-        let text = String(number, radix: 16)
-        return String(repeating: "0", count: digits - text.utf8.count) + text
+    /// The number as lower-case hexadecimal digits, with leading zeros.
+    private static func write(_ number: UInt64, to buffer: UnsafeMutableBufferPointer<UInt8>, at start: Int, digits: Int = 16) {
+        var rest = number
+        for place in (start..<start + digits).reversed() {
+            let digit = UInt8(rest & 0xf)
+            unsafe buffer[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            rest >>= 4
+        }
     }
 }
 
@@ -52,7 +68,17 @@ extension TraceContext: LosslessStringConvertible {
     }
 
     /// The value of the header.
-    package var description: String { "00-\(traceID)-\(spanID)-\(Self.hexadecimal(UInt64(flags), digits: 2))" }
+    package var description: String {
+        unsafe String(unsafeUninitializedCapacity: 55) { buffer in
+            unsafe Self.write(0, to: buffer, at: 0, digits: 2)
+            unsafe Self.write(traceHigh, to: buffer, at: 3)
+            unsafe Self.write(traceLow, to: buffer, at: 19)
+            unsafe Self.write(span, to: buffer, at: 36)
+            unsafe Self.write(UInt64(flags), to: buffer, at: 53, digits: 2)
+            for dash in [2, 35, 52] { unsafe buffer[dash] = UInt8(ascii: "-") }
+            return 55
+        }
+    }
 
     /// At most sixteen digits, lower case.
     private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {

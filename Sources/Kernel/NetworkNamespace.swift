@@ -67,3 +67,31 @@ package struct NetworkNamespace: ~Copyable, Sendable {
         return NamespaceIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 }
+
+/// Where a thread stands that makes sockets in many namespaces. It stays where it made the last one until it needs another place: entering and leaving
+/// for each socket would be two system calls more. Made on the thread that it moves, which makes no socket without it.
+package struct StandingPlace: ~Copyable {
+    private let home: NetworkNamespace
+    private var place: NamespaceIdentity
+
+    package init() throws(Errno) {
+        home = try .current()
+        place = home.identity
+    }
+
+    /// Whatever socket the thread makes next belongs to this namespace.
+    package mutating func stand(in namespace: borrowing NetworkNamespace) {
+        guard namespace.identity != place else { return }
+        let entered = clinux_enter_network_namespace(namespace.descriptor.number)
+        invariant(entered == 0, "can't enter \(namespace.identity): \(Errno.current)")
+        place = namespace.identity
+    }
+
+    /// Lets go of the namespace in which the thread stands.
+    package mutating func goHome() {
+        guard place != home.identity else { return }
+        let left = clinux_enter_network_namespace(home.descriptor.number)
+        invariant(left == 0, "can't leave \(place): \(Errno.current)")
+        place = home.identity
+    }
+}

@@ -43,26 +43,12 @@ extension Descriptor {
         if result == -1 { Errno.current.trapIfOurs() }
     }
 
-    /// Finds a peer that is gone: the first probe after `idle`, then one each `interval`, given up after `count` (all seconds).
-    package borrowing func setKeepalive(idle: CInt, interval: CInt, count: CInt) throws(Errno) {
-        try set(SOL_SOCKET, SO_KEEPALIVE, 1)
-        try set(CInt(IPPROTO_TCP), TCP_KEEPIDLE, idle)
-        try set(CInt(IPPROTO_TCP), TCP_KEEPINTVL, interval)
-        try set(CInt(IPPROTO_TCP), TCP_KEEPCNT, count)
-    }
-
-    /// How long sent bytes may stay unacknowledged before the connection ends.
-    package borrowing func setUserTimeout(_ time: Interval) throws(Errno) {
-        try set(CInt(IPPROTO_TCP), clinux_tcp_user_timeout, CInt(clamping: time.milliseconds))
-    }
-
     /// The congestion control by name (`cubic`, `bbr`). Fails with noSuchFile where the kernel doesn't have it.
     package borrowing func setCongestionControl(_ name: String) throws(Errno) {
         let number = number
-        let bytes = Array(name.utf8)
         _ = try call {
-            unsafe bytes.withUnsafeBytes {
-                unsafe setsockopt(number, CInt(IPPROTO_TCP), clinux_tcp_congestion, $0.baseAddress, socklen_t($0.count))
+            unsafe name.withCString {
+                unsafe setsockopt(number, CInt(IPPROTO_TCP), clinux_tcp_congestion, $0, socklen_t(name.utf8.count))
             }
         }
     }

@@ -74,7 +74,7 @@ package final class Loop {
 
     // MARK: - Descriptors
 
-    /// Begins to tell the source about a descriptor, which the caller owns and must `unwatch` before closing.
+    /// Begins to tell the source about a descriptor, which the caller owns and must `unwatch` or `forget` before closing.
     /// - Parameters:
     ///   - exclusive: of several loops that watch the same listener one is woken.
     ///   - owner: whom it is watched for, if not for whom the loop works now.
@@ -112,6 +112,10 @@ package final class Loop {
             bug("epoll doesn't know descriptor \(watch.number): \(error)")
         }
     }
+
+    /// Ends the telling about a descriptor that the caller closes right away, by which the kernel forgets it too. Only for descriptors that nobody else has
+    /// a copy of.
+    package func forget(_ token: Token) { watches.remove(token) }
 
     // MARK: - Time
 

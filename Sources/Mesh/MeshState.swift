@@ -10,14 +10,18 @@ package struct MeshState: Hashable, Sendable {
     package var authorizations: [Authorization]
     /// The workloads that some host is to capture, with what that host must know; sorted by uid. Each host takes its own.
     package var local: [LocalWorkload]
+    /// Hosts that were turned out.
+    package var evictions: [Eviction]
 
     package init(
-        workloads: [Workload] = [], services: [Service] = [], authorizations: [Authorization] = [], local: [LocalWorkload] = []
+        workloads: [Workload] = [], services: [Service] = [], authorizations: [Authorization] = [], local: [LocalWorkload] = [],
+        evictions: [Eviction] = []
     ) {
         self.workloads = workloads
         self.services = services
         self.authorizations = authorizations
         self.local = local
+        self.evictions = evictions
     }
 }
 

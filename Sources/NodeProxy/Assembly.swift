@@ -142,22 +142,12 @@ extension WorkerSettings {
         metrics = MetricOptions(maximumSeries: configuration.metrics.maximumSeries, idle: configuration.metrics.idle)
         tunnel.halfClosedTimeout = timeouts.halfClosed
         tunnel.streamAge = configuration.tunnel.maxStreamAge
-        tunnel.keepalive = Keepalive(configuration.keepalive)
+        tunnel.keepalive = configuration.keepalive
         serverHTTP2.limits.resets.burst = limits.resetRate
         serverHTTP2.limits.resets.perSecond = max(1, limits.resetRate / 10)
         tunnelsOnSameHost = configuration.sameHost == .tunnel
         node = configuration.node
         clientHTTP2.maxHeaderListSize = UInt32(clamping: limits.headerList.bytes)
         serverHTTP2.maxConcurrentStreams = UInt32(clamping: configuration.tunnel.advertisedStreams)
-    }
-}
-
-extension Keepalive {
-    init(_ settings: KeepaliveSettings) {
-        self.init()
-        idle = Int32(clamping: settings.idle.nanoseconds / 1_000_000_000)
-        interval = Int32(clamping: settings.interval.nanoseconds / 1_000_000_000)
-        probes = settings.probes
-        userTimeout = settings.userTimeout
     }
 }

@@ -21,7 +21,7 @@ enum CapturedNamespace {
         do throws(CaptureRefusal) {
             let namespace = try open(plan, taken: taken)
             let credential = try credential(plan, authority)
-            let place = try listen(in: namespace, inheritance)
+            let place = try listen(in: namespace, plan.keepalive, inheritance)
             return .success(PreparedWorkload(workload: EnrolledWorkload(plan, at: place), credential: credential))
         } catch {
             return .failure(error)
@@ -119,16 +119,17 @@ enum CapturedNamespace {
 
     /// The listeners in the namespace: those of the daemon before us, or new ones.
     private static func listen(
-        in namespace: consuming NetworkNamespace, _ inheritance: Inheritance?
+        in namespace: consuming NetworkNamespace, _ keepalive: Keepalive, _ inheritance: Inheritance?
     ) throws(CaptureRefusal) -> WorkloadPlace {
         let home: NetworkNamespace
         do throws(Errno) { home = try NetworkNamespace.current() } catch {
             throw CaptureRefusal("this host's own network namespace can't be seen: \(error)")
         }
         let make = { (namespace: borrowing NetworkNamespace, port: WorkloadListener.Port) throws(CaptureRefusal) in
+            let probes = port == .outbound ? keepalive.nearby : keepalive
             let inherited = inheritance?.claim(.listener(port, namespace.identity))
-            if let inherited { return try ready(inherited, port) }
-            return try namespace.enter(from: home) { () throws(CaptureRefusal) in try listener(port) }
+            if let inherited { return try ready(inherited, port, probes) }
+            return try namespace.enter(from: home) { () throws(CaptureRefusal) in try listener(port, probes) }
         }
         let outbound = try make(namespace, .outbound)
         let inbound = try make(namespace, .inbound)
@@ -137,7 +138,7 @@ enum CapturedNamespace {
         return WorkloadPlace(namespace: namespace, listeners: listeners)
     }
 
-    private static func listener(_ port: WorkloadListener.Port) throws(CaptureRefusal) -> Descriptor {
+    private static func listener(_ port: WorkloadListener.Port, _ keepalive: Keepalive) throws(CaptureRefusal) -> Descriptor {
         let socket: Descriptor
         do throws(Errno) {
             socket = try Socket.listenEverywhere(
@@ -146,14 +147,17 @@ enum CapturedNamespace {
             let advice = error == .addressInUse ? ": something else listens there; `ss -ltnp` inside the namespace says what" : ""
             throw CaptureRefusal("can't listen on port \(port.number) in the namespace: \(error)\(advice)")
         }
-        return try ready(socket, port)
+        return try ready(socket, port, keepalive)
     }
 
-    /// What is set on a listener every connection accepted from it inherits: no delay, and a reset as its end unless it is finished in order (I12).
-    private static func ready(_ socket: consuming Descriptor, _ port: WorkloadListener.Port) throws(CaptureRefusal) -> Descriptor
-    {
+    /// What is set on a listener every connection accepted from it inherits: no delay, probes (I14), and a reset as its end unless it is finished in
+    /// order (I12).
+    private static func ready(
+        _ socket: consuming Descriptor, _ port: WorkloadListener.Port, _ keepalive: Keepalive
+    ) throws(CaptureRefusal) -> Descriptor {
         do throws(Errno) {
             try socket.setNoDelay()
+            try socket.setKeepalive(keepalive)
         } catch { throw CaptureRefusal("the listener of port \(port.number) can't be set up: \(error)") }
         socket.setResetOnClose(true)
         return socket

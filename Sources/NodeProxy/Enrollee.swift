@@ -19,6 +19,8 @@ struct EnrolmentPlan: Hashable, Sendable {
     /// Below /run/netns.
     let namespaceName: String
     let dropsNonTCP: Bool
+    /// Of what its listeners accept.
+    let keepalive: Keepalive
 }
 
 /// One workload of this host on its way in or out.

@@ -49,7 +49,7 @@ extension Enrolment {
         for workload in workloads where wanted[workload.plan.uid]?.namespaceName != workload.plan.namespaceName {
             guard enrollees[workload.plan.uid] == nil else { continue }
             numbers += 1
-            let enrollee = Enrollee(numbers, workload.plan)
+            let enrollee = Enrollee(numbers, workload.plan.with(node.configuration.keepalive))
             enrollee.isToDrain = true
             enrollee.isInMesh = node.snapshot?.workload(uid: workload.plan.uid) != nil
             insert(enrollee)
@@ -62,5 +62,13 @@ extension Enrolment {
         enrollee.isToDrain = false
         enrollee.phase = .captured
         release(enrollee)
+    }
+}
+
+extension EnrolmentPlan {
+    fileprivate func with(_ keepalive: Keepalive) -> EnrolmentPlan {
+        EnrolmentPlan(
+            uid: uid, name: name, identity: identity, addresses: addresses, network: network, namespaceName: namespaceName,
+            dropsNonTCP: dropsNonTCP, keepalive: keepalive)
     }
 }

@@ -86,6 +86,20 @@ extension Enrolment {
         }
     }
 
+    /// The control plane is back: what it couldn't renew is tried again, what has ended at once and the rest within some seconds by chance, since all
+    /// hosts come back together (I25).
+    func renewFailed() {
+        let now = WallTime.now().seconds
+        for enrollee in enrollees.values where enrollee.renewalFailure != nil {
+            let hasEnded = enrollee.credential.map { $0.credential.notAfter <= now } ?? true
+            enrollee.nextRenewal = hasEnded ? now : min(enrollee.nextRenewal, now + Int64(Self.comeback * randomFraction()))
+        }
+        renewDue()
+    }
+
+    /// Seconds.
+    private static let comeback = 10.0
+
     /// The CA changed: every certificate is made anew, and every tunnel on an old one takes no new stream (I09).
     func renewAll() {
         for enrollee in enrollees.values { enrollee.nextRenewal = 0 }

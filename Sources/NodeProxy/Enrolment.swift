@@ -62,7 +62,7 @@ final class Enrolment {
             let nonTCP = local.nonTCP.map { $0 == .drop } ?? (node.configuration.capture.nonTCP == .drop)
             plans[local.uid] = EnrolmentPlan(
                 uid: local.uid, name: workload.displayName, identity: identity, addresses: workload.addresses.sorted(),
-                network: workload.network, namespaceName: name, dropsNonTCP: nonTCP)
+                network: workload.network, namespaceName: name, dropsNonTCP: nonTCP, keepalive: node.configuration.keepalive)
         }
         return plans
     }

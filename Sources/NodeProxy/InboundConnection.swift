@@ -132,8 +132,7 @@ extension InboundConnection: DialWaiter {
     func dialled(_ socket: consuming Descriptor) {
         guard case .dialling = state, let client = client.take() else { return }
         worker.metrics.connected(.application, took: Instant.now().since(began))
-        let relay = SocketRelay(
-            loop: worker.loop, bounds: worker.settings.tunnel, pipes: worker.pipes, client: client, server: socket, owner: self)
+        let relay = SocketRelay(worker.relays, client: client, server: socket, owner: self)
         state = .relaying(relay)
         relay.start()
     }

@@ -108,7 +108,7 @@ final class InboundStream: ProxiedConnection {
     }
 
     private func dial(_ target: SocketAddress) {
-        let relay = StreamRelay(loop: worker.loop, settings: worker.settings.tunnel, windows: worker.windows, owner: self)
+        let relay = StreamRelay(worker.relays, owner: self)
         self.relay = relay
         tunnel.accept(stream, relay)
         worker.metrics.streamOpened(.server)
@@ -173,7 +173,7 @@ extension InboundStream: DialWaiter {
         worker.metrics.connected(.application, took: took)
         worker.metrics.answered(.server, .ok, took: took)
         tunnel.respond(stream, headers: worker.responseHeaders(workload))
-        relay.begin(socket)
+        relay.begin(socket, hasSpoken: false)
     }
 
     func dialFailed(_ cause: Errno?) {

@@ -58,7 +58,8 @@ package enum InboundTarget {
 
     /// A peer's bytes in our sentence: bounded, and nothing but what is printable.
     package static func printable(_ text: String) -> String {
-        String(decoding: text.utf8.prefix(80).map { (0x21...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+        if text.utf8.count <= 80, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) { return text }
+        return String(decoding: text.utf8.prefix(80).map { (0x21...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
     }
 
     private static func quoted(_ text: String) -> String { "'\(printable(text))'" }

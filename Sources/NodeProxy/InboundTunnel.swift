@@ -43,7 +43,6 @@ final class InboundTunnel {
             return
         }
         guard admit() else { return }
-        worker.settings.tunnel.keepalive.apply(to: socket)
         local = socket.localAddress()?.ip
         let tls = TLSSession(accepting: workload.credential.server)
         let tunnel = TunnelConnection(
@@ -92,7 +91,7 @@ extension InboundTunnel: TunnelOwner {
     func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? {
         handshakeEnded()
         if let peer { worker.peers.secured(peer) }
-        return nil
+        return worker.secured(tunnel)
     }
 
     func tunnelOpened(_ tunnel: TunnelConnection) {

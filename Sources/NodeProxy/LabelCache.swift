@@ -9,7 +9,7 @@ internal import Telemetry
 /// places of a snapshot mean something else in the next. Owned by one worker.
 final class LabelCache {
     private var peers: [ObjectIdentifier: (MeshWorkload, PeerLabels)] = [:]
-    private var baggages: [ObjectIdentifier: (MeshWorkload, String)] = [:]
+    private var baggages: [ObjectIdentifier: (MeshWorkload, HTTPHeaders)] = [:]
     private var services: [ObjectIdentifier: (MeshService, ServiceLabels)] = [:]
 
     func peer(_ source: MeshWorkload?) -> PeerLabels {
@@ -32,12 +32,12 @@ final class LabelCache {
         return PeerLabels(namespace: identity.namespace, principal: identity.description)
     }
 
-    /// The workload as the `baggage` header tells of it.
-    func baggage(_ source: MeshWorkload) -> String {
-        if let (_, text) = baggages[ObjectIdentifier(source)] { return text }
-        let text = Baggage(source.workload).description
-        baggages[ObjectIdentifier(source)] = (source, text)
-        return text
+    /// The `baggage` header that tells of the workload.
+    func baggage(_ source: MeshWorkload) -> HTTPHeaders {
+        if let (_, headers) = baggages[ObjectIdentifier(source)] { return headers }
+        let headers: HTTPHeaders = ["baggage": Baggage(source.workload).description]
+        baggages[ObjectIdentifier(source)] = (source, headers)
+        return headers
     }
 
     func service(_ source: MeshService?) -> ServiceLabels {

@@ -14,8 +14,7 @@ internal import Tunnel
 extension OutboundConnection: TunnelWaiter {
     func tunnelReady(_ tunnel: TunnelConnection) {
         guard case .tunnelling = state, let destination = attempt.destination else { return }
-        let relay = StreamRelay(
-            loop: worker.loop, settings: worker.settings.tunnel, windows: worker.windows, owner: self)
+        let relay = StreamRelay(worker.relays, owner: self)
         attempt.tunnel = tunnel
         let timer = worker.loop.arm(worker.settings.tunnel.replyTimeout, self, tag: Tag.reply)
         state = .asking(relay, timer)
@@ -46,7 +45,7 @@ extension OutboundConnection: StreamOwner {
         worker.metrics.answered(.client, .ok, took: Instant.now().since(attempt.began))
         state = .streaming(relay)
         reached(.mutualTLS)
-        if let application = application.take() { relay.begin(application) }
+        if let application = application.take() { relay.begin(application, hasSpoken: true) }
     }
 
     func streamEnded(_ failure: ConnectionFailure?) {
@@ -87,9 +86,7 @@ extension OutboundConnection: StreamOwner {
 extension OutboundConnection: DialWaiter {
     func dialled(_ socket: consuming Descriptor) {
         guard case .dialling = state, let application = application.take() else { return }
-        let relay = SocketRelay(
-            loop: worker.loop, bounds: worker.settings.tunnel, pipes: worker.pipes, client: application, server: socket,
-            owner: self)
+        let relay = SocketRelay(worker.relays, client: application, server: socket, owner: self)
         state = .relaying(relay)
         reached(record.path == .sameHost ? .mutualTLS : .unknown)
         relay.start()

@@ -47,7 +47,7 @@ extension OutboundConnection {
 
     func account() {
         record.account(on: worker, tally)
-        arrival?.account(on: worker, tally)
+        arrival?.record.account(on: worker, tally)
     }
 
     func describe() -> ConnectionInfo {

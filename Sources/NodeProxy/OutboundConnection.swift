@@ -65,8 +65,13 @@ final class OutboundConnection: ProxiedConnection {
         var began = Instant(nanoseconds: 0)
     }
 
-    /// The destination's side of a connection within this host: its own line and its own counters.
-    var arrival: Record?
+    /// The destination's side of a connection within this host: its own line and its own counters. Most connections have none.
+    final class Arrival {
+        var record: Record
+        init(_ record: Record) { self.record = record }
+    }
+
+    var arrival: Arrival?
 
     init(_ worker: Worker, _ workload: WorkerWorkload, _ peer: SocketAddress, _ original: SocketAddress) {
         self.worker = worker
@@ -162,14 +167,16 @@ final class OutboundConnection: ProxiedConnection {
     }
 
     func head(for destination: SocketAddress) -> HTTP2RequestHead {
-        var headers = HTTPHeaders()
-        if let source { headers.append("baggage", worker.labels.baggage(source)) }
+        var headers = source.map { worker.labels.baggage($0) } ?? [:]
+        // `traceparent` has 66 bytes; `forwarded` has two addresses or a service's name.
+        headers.reserve(fields: 2, bytes: 192)
         let host = attempt.service?.service.hostname
         headers.append("forwarded", Forwarded(source: record.source, host: host).description)
         let trace = TraceContext.make(random: &worker.random)
         record.trace = trace.traceID
         headers.append("traceparent", trace.description)
-        return HTTP2RequestHead(method: "CONNECT", authority: destination.description, headers: headers)
+        let authority = record.hboneAddress ?? destination.description
+        return HTTP2RequestHead(method: "CONNECT", authority: authority, headers: headers)
     }
 
     // MARK: - Plain, and within the host
@@ -209,7 +216,7 @@ final class OutboundConnection: ProxiedConnection {
         arrival.sourceIdentity = workload.shared.identity
         arrival.destinationIdentity = local.shared.identity
         arrival.open(on: worker, source: source, destination: attempt.workload, service: attempt.service, security: .mutualTLS)
-        self.arrival = arrival
+        self.arrival = Arrival(arrival)
         if let denial = judgeArrival(id, address, isFirst: true) {
             finish(denial)
             return
@@ -227,7 +234,7 @@ final class OutboundConnection: ProxiedConnection {
             source: workload.shared.identity, sourceAddress: record.source.ip, destinationAddress: address.ip,
             destinationPort: address.port)
         let verdict = worker.snapshot.authorize(request, destination: id)
-        arrival?.verdict = verdict
+        arrival?.record.verdict = verdict
         record.verdict = verdict
         return worker.note(verdict, isFirst: isFirst)
     }
@@ -251,7 +258,7 @@ final class OutboundConnection: ProxiedConnection {
     /// The next endpoint of the service, if there is one that wasn't tried.
     func tryElsewhere(_ failure: ConnectionFailure) {
         lastFailure = failure
-        if let arrival = arrival.take() { close(arrival, Tally(), failure) }
+        if let arrival = arrival.take() { close(arrival.record, Tally(), failure) }
         let isTunnelled = record.path == .hbone && failure.kind != .refused
         if attempt.service != nil, let destination = attempt.destination {
             tried.append(destination)
@@ -306,7 +313,7 @@ final class OutboundConnection: ProxiedConnection {
             record.open(on: worker, source: source, destination: attempt.workload, service: attempt.service, security: security)
         }
         close(record, tally, failure)
-        if let arrival = arrival.take() { close(arrival, tally, failure) }
+        if let arrival = arrival.take() { close(arrival.record, tally, failure) }
         attempt.local?.open -= 1
         attempt.local = nil
         attempt.tunnel = nil

@@ -93,6 +93,7 @@ final class ProbeListeners: Sendable {
         let first = try Self.listenV4(inheritance)
         guard let port = first.localAddress()?.port else { throw .invalidArgument }
         try first.setNoDelay()
+        try first.setKeepalive(Keepalive().nearby)
         first.setResetOnClose(true)
         self.port = port
         v4 = first
@@ -114,6 +115,7 @@ final class ProbeListeners: Sendable {
     private static func listenV6(_ port: UInt16) throws(Errno) -> Descriptor {
         let socket = try Socket.listen(SocketAddress(.loopbackV6, port), backlog: 64, mark: Mark.outside)
         try socket.setNoDelay()
+        try socket.setKeepalive(Keepalive().nearby)
         socket.setResetOnClose(true)
         return socket
     }

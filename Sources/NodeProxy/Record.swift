@@ -20,19 +20,11 @@ struct Record {
     var path = TrafficPath.plain
     var verdict: Verdict?
     var trace: String?
-    private var names = Names()
+    /// As the snapshot of the connection's beginning had them: in a later one the workload may be another.
+    private var sourceWorkload: MeshWorkload?
+    private var destinationWorkload: MeshWorkload?
+    private var service: MeshService?
     private var counted = Tally()
-
-    /// Names as the snapshot of the connection's beginning had them: in a later one the workload may be another.
-    private struct Names {
-        var sourceWorkload: String?
-        var sourceNamespace: String?
-        var sourceCluster: String?
-        var destinationWorkload: String?
-        var destinationNamespace: String?
-        var destinationCluster: String?
-        var service: String?
-    }
 
     init(_ direction: AccessLogRecord.Direction, source: SocketAddress, began: Instant) {
         self.direction = direction
@@ -45,17 +37,7 @@ struct Record {
         on worker: Worker, source: MeshWorkload?, destination: MeshWorkload?, service: MeshService?, security: ConnectionSecurity
     ) {
         guard series == nil else { return }
-        if let workload = source?.workload {
-            (names.sourceWorkload, names.sourceNamespace) = (workload.workloadName, workload.namespace)
-            names.sourceCluster = workload.clusterID
-        } else {
-            names.sourceNamespace = sourceIdentity?.namespace
-        }
-        if let workload = destination?.workload {
-            (names.destinationWorkload, names.destinationNamespace) = (workload.workloadName, workload.namespace)
-            names.destinationCluster = workload.clusterID
-        }
-        names.service = service?.service.hostname
+        (sourceWorkload, destinationWorkload, self.service) = (source, destination, service)
         let labels = TrafficLabels(
             reporter: direction == .outbound ? .source : .destination,
             source: source.map { worker.labels.peer($0) } ?? worker.labels.peer(sourceIdentity),
@@ -88,17 +70,17 @@ struct Record {
     private func line(_ tally: Tally, _ failure: ConnectionFailure?, _ flag: ResponseFlag) -> AccessLogRecord {
         var line = AccessLogRecord(
             time: WallTime.now(), direction: direction, duration: Instant.now().since(began), source: source)
-        line.sourceWorkload = names.sourceWorkload
-        line.sourceNamespace = names.sourceNamespace
+        line.sourceWorkload = sourceWorkload?.workload.workloadName
+        line.sourceNamespace = sourceWorkload?.workload.namespace ?? sourceIdentity?.namespace
         line.sourceIdentity = sourceIdentity?.description
-        line.sourceCluster = names.sourceCluster
+        line.sourceCluster = sourceWorkload?.workload.clusterID
         line.destination = destination
         line.hboneAddress = hboneAddress
-        line.destinationService = names.service
-        line.destinationWorkload = names.destinationWorkload
-        line.destinationNamespace = names.destinationNamespace
+        line.destinationService = service?.service.hostname
+        line.destinationWorkload = destinationWorkload?.workload.workloadName
+        line.destinationNamespace = destinationWorkload?.workload.namespace
         line.destinationIdentity = destinationIdentity?.description
-        line.destinationCluster = names.destinationCluster
+        line.destinationCluster = destinationWorkload?.workload.clusterID
         line.path = path
         line.bytesReceived = tally.received
         line.bytesSent = tally.sent

@@ -33,7 +33,7 @@ extension Worker {
     /// What a 200 says of the workload that answers.
     func responseHeaders(_ workload: WorkerWorkload) -> HTTPHeaders {
         guard let id = snapshot.workload(uid: workload.shared.uid) else { return [:] }
-        return ["baggage": labels.baggage(snapshot[id])]
+        return labels.baggage(snapshot[id])
     }
 }
 

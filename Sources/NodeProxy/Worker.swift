@@ -19,11 +19,11 @@ final class Worker {
     let settings: WorkerSettings
     let log: Log
     let metrics: MetricShard
-    let pipes: PipePool
     let windows: WindowBudget
+    let relays: RelayContext
     private let fleet: WorkerFleet
     let node: Mailbox<NodeMessage>
-    let home: NetworkNamespace
+    var standing: StandingPlace
 
     private(set) var snapshot = MeshSnapshot.empty
     private(set) var labels = LabelCache()
@@ -47,7 +47,7 @@ final class Worker {
             if inboundTunnels == 0 { tellIfIdle() }
         }
     }
-    var random = SystemRandomNumberGenerator()
+    var random = RandomStore()
 
     init(
         number: Int, settings: WorkerSettings, log: Log, fleet: WorkerFleet, node: Mailbox<NodeMessage>, waits: Bool = false
@@ -59,11 +59,12 @@ final class Worker {
         self.fleet = fleet
         self.node = node
         loop = try Loop()
-        home = try NetworkNamespace.current()
+        standing = try StandingPlace()
         metrics = MetricShard(number: number, options: settings.metrics)
         peers = PeerLedger(settings.peers)
-        pipes = PipePool(limit: settings.splicePipes)
         windows = WindowBudget(bytes: settings.tunnel.windowBudget, held: settings.tunnel.heldBudget)
+        relays = RelayContext(
+            loop: loop, bounds: settings.tunnel, windows: windows, pipes: PipePool(limit: settings.splicePipes))
         windows.onRefusal = { [unowned self] in metrics.refused(.heldBytes) }
         try mailbox.attach(to: loop) { [unowned self] in receive($0) }
     }
@@ -103,6 +104,8 @@ extension Worker {
         let old = snapshot
         snapshot = new
         labels = LabelCache()
+        // First what must not be judged by anything else.
+        if new.evicted != old.evicted { cutEvicted() }
         connections.forEach { _, connection in connection.judge() }
         node.send(.returned(old))
     }
@@ -166,6 +169,8 @@ extension Worker {
 
     private func remove(_ uid: String, _ failure: ConnectionFailure) {
         guard let workload = workloads.removeValue(forKey: uid) else { return }
+        // A thread that stands in a namespace keeps it.
+        standing.goHome()
         for listener in workload.listeners { listener.stop() }
         // Listeners and workload hold each other, and together the listening sockets and the namespace.
         workload.listeners = []
@@ -336,5 +341,47 @@ extension Worker {
             if all.count < AdminDocument.maximumRows { all.append(connection.describe()) }
         }
         return all
+    }
+}
+
+// MARK: - Tunnels of our own
+
+extension Worker: TunnelDialer {
+    func dial(_ key: TunnelKey, owner: any TunnelOwner) -> Result<TunnelConnection, ConnectionFailure> {
+        guard let workload = workloads[key.source] else {
+            return .failure(ConnectionFailure(.shutdown, "the workload is no longer captured here"))
+        }
+        guard workload.credential.credential.notAfter > WallTime.now().seconds else {
+            metrics.handshake(.client, .noOwnCertificate, took: .zero)
+            // Of the kind that is tried again: it is being renewed.
+            return .failure(ConnectionFailure(.connect, "the certificate of \(workload.shared.identity) has expired"))
+        }
+        do throws(Errno) {
+            let socket = try leavingSocket(workload.shared, key.remote.ip.family, from: key.sourceAddress)
+            _ = try socket.connect(to: key.remote)
+            let tls = TLSSession(connecting: workload.credential.client, expecting: Set(key.accepted))
+            let tunnel = TunnelConnection(
+                role: .client, loop: loop, settings: settings.tunnel, socket: socket, remote: key.remote, tls: tls,
+                http2: settings.clientHTTP2, owner: owner)
+            tunnel.expires = workload.credential.credential.notAfter
+            tunnel.holder = workload.held
+            return .success(tunnel)
+        } catch {
+            return .failure(ConnectionFailure(.connect, "connecting to \(key.remote): \(error)"))
+        }
+    }
+
+    func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?) {
+        metrics.handshake(.client, HandshakeResult(failure), took: tunnel.handshakeTime ?? .zero)
+        if let failure {
+            log.debug("no tunnel from \(key.source) to \(key.remote): \(failure.reason)")
+        } else {
+            metrics.tunnelOpened(.client)
+        }
+    }
+
+    func tunnelEnded(_ key: TunnelKey, _ failure: ConnectionFailure?, wasOpen: Bool) {
+        if wasOpen { metrics.tunnelClosed(.client, TunnelEnd(failure)) }
+        tellIfIdle()
     }
 }

@@ -120,3 +120,15 @@ extension TunnelEnd {
         }
     }
 }
+
+extension Worker {
+    /// Every tunnel of this loop, for people who look.
+    func describeTunnels() -> [TunnelInfo] {
+        var all: [TunnelInfo] = []
+        pool.forEach { key, tunnel in all.append(TunnelInfo(outbound: tunnel, key, self)) }
+        for workload in workloads.values {
+            for tunnel in workload.inboundTunnels.values { if let info = TunnelInfo(inbound: tunnel, self) { all.append(info) } }
+        }
+        return all
+    }
+}

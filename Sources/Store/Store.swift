@@ -103,6 +103,13 @@ package struct StoreTransaction: Hashable, Sendable {
         self.conditions = conditions
         self.writes = writes
     }
+
+    /// Bytes of the texts that it writes.
+    package var size: Int {
+        writes.reduce(0) { sum, write in
+            if case .put(_, let value) = write { sum + value.count } else { sum }
+        }
+    }
 }
 
 /// One change of one object. Those of one transaction have one revision.

@@ -71,12 +71,14 @@ package struct CertificateAuthority: Sendable {
     }
 
     /// A certificate for a workload whose key this is, leaf first, then the intermediates. `now` in Unix seconds, `lifetime` in seconds;
-    /// it ends with the issuing certificate at the latest.
+    /// it ends with the issuing certificate at the latest. `tag` says to which host it is given.
     package func issue(
-        identity: SPIFFEID, publicKey: PublicKey, now: Int64, lifetime: Int64
+        identity: SPIFFEID, publicKey: PublicKey, tag: HostTag? = nil, now: Int64, lifetime: Int64
     ) throws(CertificateFailure) -> [Certificate] {
         let (notBefore, notAfter) = try validity(now: now, lifetime: lifetime)
-        let leaf = try sign(.workload(identity, notBefore: notBefore, notAfter: notAfter), for: publicKey)
+        var profile = CertificateProfile.workload(identity, notBefore: notBefore, notAfter: notAfter)
+        profile.tag = tag
+        let leaf = try sign(profile, for: publicKey)
         return [leaf] + intermediates
     }
 

@@ -20,7 +20,7 @@ internal import COpenSSL
         let draft = CertificateDraft()
         try draft.setDates(profile)
         try draft.setSubject(profile)
-        draft.setSerial()
+        draft.setSerial(profile.tag)
         try draft.check(unsafe X509_set_version(draft.handle, 2) == 1 && X509_set_pubkey(draft.handle, key.handle) == 1)
         let issuerName = unsafe X509_get_subject_name(issuer?.handle ?? draft.handle)
         try draft.check(unsafe X509_set_issuer_name(draft.handle, issuerName) == 1)
@@ -63,10 +63,12 @@ internal import COpenSSL
         }
     }
 
-    /// 128 random bits, positive, not zero (RFC 5280 §4.1.2.2 asks for uniqueness; random bits also spoil chosen-prefix collisions).
-    private func setSerial() {
+    /// 128 random bits, or 64 behind a tag, positive, not zero (RFC 5280 §4.1.2.2 asks for uniqueness; random bits also spoil chosen-prefix collisions,
+    /// and 64 are what the CA/Browser Forum asks for, §7.1 of its baseline).
+    private func setSerial(_ tag: HostTag?) {
         var bytes = [UInt8](repeating: 0, count: 16)
         unsafe require(RAND_bytes(&bytes, 16), "no random bytes")
+        if let tag { bytes.replaceSubrange(..<HostTag.length, with: tag.bytes) }
         if bytes.allSatisfy({ $0 == 0 }) { bytes[15] = 1 }
         let number = unsafe unwrap(BN_bin2bn(bytes, 16, nil), "no memory for a number")
         defer { unsafe BN_free(number) }

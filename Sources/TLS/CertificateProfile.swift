@@ -42,6 +42,8 @@ package struct CertificateProfile: Hashable, Sendable {
     /// Unix seconds, inclusive.
     package var notBefore: Int64
     package var notAfter: Int64
+    /// The first half of the serial number; without it all of that is random.
+    package var tag: HostTag?
 
     /// A profile that says nothing but its dates.
     package init(notBefore: Int64, notAfter: Int64) {

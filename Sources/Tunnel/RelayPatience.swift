@@ -3,63 +3,62 @@
 internal import Kernel
 internal import Loop
 
-/// What a relay tells of itself to the timers that bound it.
-protocol BoundedRelay: AnyObject {
+/// What a relay tells of itself to the timers that bound it, of which it is the target.
+protocol BoundedRelay: TimerTarget {
+    var context: RelayContext { get }
     /// Application bytes so far, both ways.
     var bytesMoved: UInt64 { get }
-    func cut(_ failure: ConnectionFailure)
 }
 
 /// The bounds on a connection's life: how long a half-closed one may be silent, and how old it may become, where that is bounded. An open one may be
-/// idle for ever (I14). Owned by its relay; ends with `end`.
-final class RelayPatience: TimerTarget {
+/// idle for ever (I14). A value inside its relay, which asks it whenever one of its timers fires.
+struct RelayPatience {
     private enum Tag {
         static let halfClosed: UInt32 = 0
         static let age: UInt32 = 1
     }
 
-    private var relay: (any BoundedRelay)?
-    private let loop: Loop
-    private let bounds: TunnelBounds
     private var halfClosedTimer: Token?
     private var ageTimer: Token?
     private var movedBefore: UInt64 = 0
 
-    init(_ relay: any BoundedRelay, loop: Loop, bounds: TunnelBounds) {
-        self.relay = relay
-        self.loop = loop
-        self.bounds = bounds
-        if let age = bounds.streamAge { ageTimer = loop.arm(age, self, tag: Tag.age) }
+    /// The relay begins to carry bytes.
+    mutating func begin(_ relay: some BoundedRelay) {
+        if let age = relay.context.bounds.streamAge { ageTimer = relay.context.loop.arm(age, relay, tag: Tag.age) }
     }
 
     /// One half ended. Once is enough; more do nothing.
-    func halfClosed() {
-        guard halfClosedTimer == nil, let relay else { return }
+    mutating func halfClosed(_ relay: some BoundedRelay) {
+        guard halfClosedTimer == nil else { return }
         movedBefore = relay.bytesMoved
-        halfClosedTimer = loop.arm(bounds.halfClosedTimeout, self, tag: Tag.halfClosed)
+        halfClosedTimer = relay.context.loop.arm(relay.context.bounds.halfClosedTimeout, relay, tag: Tag.halfClosed)
     }
 
-    func end() {
-        relay = nil
+    mutating func end(on loop: Loop) {
         if let timer = halfClosedTimer.take() { loop.cancel(timer) }
         if let timer = ageTimer.take() { loop.cancel(timer) }
     }
 
-    func timerFired(_ tag: UInt32) {
-        guard let relay else { return }
+    /// Why the relay is to be cut, now that a timer fired; nil if it may go on.
+    mutating func fired(_ tag: UInt32, _ relay: some BoundedRelay) -> ConnectionFailure? {
+        let bounds = relay.context.bounds
         if tag == Tag.age {
             ageTimer = nil
-            relay.cut(ConnectionFailure(.limit, "the connection reached its greatest age, \(bounds.streamAge?.seconds ?? 0) s"))
-            return
+            return ConnectionFailure(.limit, "the connection reached its greatest age, \(bounds.streamAge?.seconds ?? 0) s")
         }
         halfClosedTimer = nil
-        guard relay.bytesMoved == movedBefore else { return halfClosed() }
-        relay.cut(ConnectionFailure(.timeout, "half closed and silent for \(bounds.halfClosedTimeout.seconds) s"))
+        guard relay.bytesMoved == movedBefore else {
+            halfClosed(relay)
+            return nil
+        }
+        return ConnectionFailure(.timeout, "half closed and silent for \(bounds.halfClosedTimeout.seconds) s")
     }
 }
 
 extension SocketRelay: BoundedRelay {
     var bytesMoved: UInt64 { tally.received &+ tally.sent }
+
+    package func timerFired(_ tag: UInt32) { if let failure = patience.fired(tag, self) { cut(failure) } }
 }
 
 extension StreamRelay: BoundedRelay {
@@ -67,4 +66,6 @@ extension StreamRelay: BoundedRelay {
         let tally = tally(asClient: true)
         return tally.received &+ tally.sent
     }
+
+    package func timerFired(_ tag: UInt32) { if let failure = patience.fired(tag, self) { cut(failure) } }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Kernel
-package import Loop
+internal import Loop
 
 /// Who started a relay and hears how it ended.
 package protocol RelayOwner: AnyObject {
@@ -15,26 +15,21 @@ package protocol RelayOwner: AnyObject {
 /// hasn't taken is held, one chunk at most, and the faster side isn't read meanwhile. Lives on one loop; ends when both applications finished, when
 /// something failed, or by `cut`.
 package final class SocketRelay {
-    private let loop: Loop
-    private let pipes: PipePool
+    let context: RelayContext
     private var owner: (any RelayOwner)?
     private let client: RelaySocket
     private let server: RelaySocket
     private var toServer = RelayDirection()
     private var toClient = RelayDirection()
-    private let bounds: TunnelBounds
-    private var patience: RelayPatience?
+    var patience = RelayPatience()
 
     /// - Parameters:
     ///   - client: the side that connected; must close with a reset (`setResetOnClose`) until now.
     ///   - server: the side that we connected to, likewise.
     package init(
-        loop: Loop, bounds: TunnelBounds, pipes: PipePool, client: consuming Descriptor, server: consuming Descriptor,
-        owner: any RelayOwner
+        _ context: RelayContext, client: consuming Descriptor, server: consuming Descriptor, owner: any RelayOwner
     ) {
-        self.loop = loop
-        self.bounds = bounds
-        self.pipes = pipes
+        self.context = context
         self.owner = owner
         self.client = RelaySocket(client, name: "client")
         self.server = RelaySocket(server, name: "server")
@@ -53,10 +48,10 @@ package final class SocketRelay {
     package func start() {
         client.relay = self
         server.relay = self
-        patience = RelayPatience(self, loop: loop, bounds: bounds)
+        patience.begin(self)
         do throws(Errno) {
-            try client.watch(on: loop)
-            try server.watch(on: loop)
+            try client.watch(on: context.loop)
+            try server.watch(on: context.loop)
         } catch {
             end(ConnectionFailure(.limit, "watching a connection: \(error)"))
         }
@@ -81,9 +76,9 @@ package final class SocketRelay {
         guard owner != nil else { return }
         do throws(RelayFault) {
             if upwards {
-                try toServer.pump(from: client.descriptor!, to: server.descriptor!, loop: loop, pipes: pipes)
+                try toServer.pump(from: client.descriptor!, to: server.descriptor!, loop: context.loop, pipes: context.pipes)
             } else {
-                try toClient.pump(from: server.descriptor!, to: client.descriptor!, loop: loop, pipes: pipes)
+                try toClient.pump(from: server.descriptor!, to: client.descriptor!, loop: context.loop, pipes: context.pipes)
             }
         } catch {
             let name = error.atSource == upwards ? client.name : server.name
@@ -98,10 +93,10 @@ package final class SocketRelay {
             end(nil)
             return
         }
-        if toServer.sourceEnded || toClient.sourceEnded { patience?.halfClosed() }
+        if toServer.sourceEnded || toClient.sourceEnded { patience.halfClosed(self) }
         do throws(Errno) {
-            try client.want(reading: !toServer.sourceEnded && !toServer.isBlocked, writing: toClient.isBlocked, on: loop)
-            try server.want(reading: !toClient.sourceEnded && !toClient.isBlocked, writing: toServer.isBlocked, on: loop)
+            try client.want(reading: !toServer.sourceEnded && !toServer.isBlocked, writing: toClient.isBlocked, on: context.loop)
+            try server.want(reading: !toClient.sourceEnded && !toClient.isBlocked, writing: toServer.isBlocked, on: context.loop)
         } catch {
             end(ConnectionFailure(.limit, "watching a connection: \(error)"))
         }
@@ -109,12 +104,11 @@ package final class SocketRelay {
 
     private func end(_ failure: ConnectionFailure?) {
         guard let owner = owner.take() else { return }
-        patience?.end()
-        patience = nil
-        toServer.close(pipes: pipes)
-        toClient.close(pipes: pipes)
-        client.close(on: loop, clean: failure == nil)
-        server.close(on: loop, clean: failure == nil)
+        patience.end(on: context.loop)
+        toServer.close(pipes: context.pipes)
+        toClient.close(pipes: context.pipes)
+        client.close(on: context.loop, clean: failure == nil)
+        server.close(on: context.loop, clean: failure == nil)
         owner.relayEnded(failure)
     }
 }
@@ -165,7 +159,7 @@ private final class RelaySocket: EventSource {
 
     /// Closing sends a reset unless everything was delivered.
     func close(on loop: Loop, clean: Bool) {
-        if let token = token.take() { loop.unwatch(token) }
+        if let token = token.take() { loop.forget(token) }
         if clean { descriptor?.setResetOnClose(false) }
         descriptor = nil
         relay = nil

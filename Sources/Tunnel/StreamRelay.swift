@@ -3,7 +3,7 @@
 internal import Bytes
 package import HTTP
 package import Kernel
-package import Loop
+internal import Loop
 
 /// Who started a stream and hears what becomes of it.
 package protocol StreamOwner: AnyObject {
@@ -19,7 +19,7 @@ package protocol StreamOwner: AnyObject {
 ///        └───────────────────refused, lost, cut───────────────────┴──────────────────────────────►
 ///
 /// An END_STREAM becomes a FIN and a FIN an END_STREAM; everything else that ends a stream is a reset to the application (I12). Bytes that the peer sends
-/// early are held until the application is connected; the stream's window bounds them. Lives on one loop. The tunnel holds it while the stream exists,
+/// early are held until the application is connected; the stream's window bounds them. Lives on one context.loop. The tunnel holds it while the stream exists,
 /// its owner until `streamEnded`.
 package final class StreamRelay {
     private enum State {
@@ -28,9 +28,7 @@ package final class StreamRelay {
         case over
     }
 
-    private let loop: Loop
-    private let settings: TunnelBounds
-    private let windows: WindowBudget
+    let context: RelayContext
     /// Whose part of what may be held the stream takes.
     private var holder: HeldBytes?
     private var owner: (any StreamOwner)?
@@ -59,14 +57,12 @@ package final class StreamRelay {
     private var fromApplication: UInt64 = 0
     private var toApplication: UInt64 = 0
     /// What was lent of the window budget, and what the peer sent since the window last grew.
-    private var patience: RelayPatience?
+    var patience = RelayPatience()
     private var grown = 0
     private var sinceGrowth = 0
 
-    package init(loop: Loop, settings: TunnelBounds, windows: WindowBudget, owner: any StreamOwner) {
-        self.loop = loop
-        self.settings = settings
-        self.windows = windows
+    package init(_ context: RelayContext, owner: any StreamOwner) {
+        self.context = context
         self.owner = owner
     }
 
@@ -86,17 +82,23 @@ package final class StreamRelay {
     }
 
     /// The application is connected: from now on bytes flow both ways. The socket must close with a reset until now.
-    package func begin(_ socket: consuming Descriptor) {
+    /// - Parameter hasSpoken: the application may well have sent something already, so it is read in this turn without waiting to be told.
+    package func begin(_ socket: consuming Descriptor, hasSpoken: Bool) {
         guard state == .waiting else { return }
         state = .relaying
-        patience = RelayPatience(self, loop: loop, bounds: settings)
+        patience.begin(self)
         do throws(Errno) {
-            token = try loop.watch(socket.number, for: .read, source: self)
+            token = try context.loop.watch(socket.number, for: .read, source: self)
         } catch {
             fail(ConnectionFailure(.limit, "watching a connection: \(error)"))
             return
         }
         self.socket = consume socket
+        if hasSpoken {
+            isDrained = false
+            isResumed = true
+            tunnel?.resume(stream)
+        }
         if !held.isEmpty { flushHeld() }
         finishIfDone()
     }
@@ -134,7 +136,7 @@ extension StreamRelay {
     /// Keeps what the application doesn't take. False if there is too much of that: the stream is over then.
     @discardableResult
     private func hold(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard windows.hold(bytes.count, for: holder) else {
+        guard context.windows.hold(bytes.count, for: holder) else {
             fail(ConnectionFailure(.limit, "applications leave too many bytes unread"))
             return false
         }
@@ -150,7 +152,7 @@ extension StreamRelay {
     /// The stream is gone. Only after both ends that is as it should be.
     func streamClosed(_ error: UInt32) {
         tunnel = nil
-        windows.giveBack(grown)
+        context.windows.giveBack(grown)
         grown = 0
         guard state != .over else { return }
         if error == HTTP2Code.noError && applicationEnded && peerEnded { return }
@@ -163,7 +165,7 @@ extension StreamRelay {
     /// The tunnel under the stream failed, and this is why.
     func tunnelFailed(_ failure: ConnectionFailure) {
         tunnel = nil
-        windows.giveBack(grown)
+        context.windows.giveBack(grown)
         grown = 0
         guard state != .over else { return }
         if state == .relaying && applicationEnded && peerEnded { return }
@@ -211,9 +213,9 @@ extension StreamRelay {
         sinceGrowth += count
         guard let tunnel, held.isEmpty, state == .relaying else { return }
         let window = tunnel.initialWindow + grown
-        guard sinceGrowth >= window, window < settings.largestStreamWindow else { return }
-        let more = min(window, settings.largestStreamWindow - window)
-        guard windows.take(more) else { return }
+        guard sinceGrowth >= window, window < context.bounds.largestStreamWindow else { return }
+        let more = min(window, context.bounds.largestStreamWindow - window)
+        guard context.windows.take(more) else { return }
         grown += more
         sinceGrowth = 0
         tunnel.growWindow(stream, to: window + more)
@@ -259,7 +261,7 @@ extension StreamRelay: EventSource {
         }
         toApplication &+= UInt64(sent)
         held.consume(sent)
-        windows.release(sent, of: holder)
+        context.windows.release(sent, of: holder)
         if sent > 0 { tunnel?.consumed(stream, sent) }
         finishIfDone()
         adjustWant()
@@ -284,13 +286,13 @@ extension StreamRelay: EventSource {
         if !held.isEmpty { wanted.insert(.write) }
         if let token {
             if wanted.isEmpty && hungUp {
-                loop.unwatch(token)
+                context.loop.unwatch(token)
                 self.token = nil
             } else {
-                loop.want(wanted, token)
+                context.loop.want(wanted, token)
             }
         } else if !wanted.isEmpty, let number = socket?.number {
-            do throws(Errno) { token = try loop.watch(number, for: wanted, source: self) } catch {
+            do throws(Errno) { token = try context.loop.watch(number, for: wanted, source: self) } catch {
                 fail(ConnectionFailure(.limit, "watching a connection: \(error)"))
             }
         }
@@ -304,9 +306,10 @@ extension StreamRelay {
         guard state == .relaying else { return }
         if peerEnded && held.isEmpty && !applicationTold {
             applicationTold = true
-            socket?.shutdownWriting()
+            // Where this was the last that had to be said, closing says it.
+            if !applicationEnded { socket?.shutdownWriting() }
         }
-        if applicationTold || applicationEnded { patience?.halfClosed() }
+        if applicationTold || applicationEnded { patience.halfClosed(self) }
         if applicationTold && applicationEnded {
             socket?.setResetOnClose(false)
             close()
@@ -324,11 +327,10 @@ extension StreamRelay {
     /// The application sees a reset unless it was said otherwise before.
     private func close() {
         state = .over
-        patience?.end()
-        patience = nil
-        if let token = token.take() { loop.unwatch(token) }
+        patience.end(on: context.loop)
+        if let token = token.take() { context.loop.forget(token) }
         socket = nil
-        windows.release(held.count, of: holder)
+        context.windows.release(held.count, of: holder)
         held.release()
     }
 

@@ -37,28 +37,10 @@ package struct TunnelBounds: Sendable {
     package var halfClosedTimeout = Interval.seconds(3600)
     /// How long a stream may live at all; nil: as long as both applications like.
     package var streamAge: Interval?
-    /// Probes on connections that leave the host. Towards an application of this kernel none are needed: its end is told by itself.
+    /// Probes on every leg.
     package var keepalive = Keepalive()
     /// Name of the congestion control; nil: the host's.
     package var congestionControl: String?
 
     package init() {}
-}
-
-/// How a peer that vanished without a word is found, in TCP itself.
-package struct Keepalive: Sendable {
-    /// Silence before the first probe, and between two, in seconds; how many unanswered ones end the connection.
-    package var idle: Int32 = 180
-    package var interval: Int32 = 180
-    package var probes: Int32 = 9
-    /// How long sent bytes may stay unacknowledged; nil: the kernel's own patience.
-    package var userTimeout: Interval? = .seconds(900)
-
-    package init() {}
-
-    /// Sets the options. What the kernel doesn't take it goes without.
-    package func apply(to socket: borrowing Descriptor) {
-        try? socket.setKeepalive(idle: idle, interval: interval, count: probes)
-        if let userTimeout { try? socket.setUserTimeout(userTimeout) }
-    }
 }

@@ -33,6 +33,8 @@ package struct TunnelKey: Hashable, Sendable {
 package protocol TunnelDialer: AnyObject {
     /// A tunnel to the key's remote, not yet started, with the pool as its owner.
     func dial(_ key: TunnelKey, owner: any TunnelOwner) -> Result<TunnelConnection, ConnectionFailure>
+    /// Who answered has proved who it is. A failure refuses it.
+    func secured(_ tunnel: TunnelConnection) -> ConnectionFailure?
     /// A tunnel of the pool is open, or failed; for metrics.
     func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?)
     /// A tunnel of the pool ended, and the pool has forgotten it. `wasOpen`: it was told as open by `dialEnded`. Nil: it was time to go.
@@ -128,8 +130,12 @@ package final class TunnelPool {
     /// All that there is carries bulk, and there isn't much yet: the next callers shall find one that doesn't.
     private func wantsSpare(_ lane: Lane) -> Bool {
         // Those that are left to finish count for nothing: long streams may keep many of them.
-        let fresh = lane.tunnels.filter { !$0.isStale }
-        return fresh.count < settings.bulkTunnelsPerPair && fresh.allSatisfy(\.isBulk)
+        var fresh = 0
+        for tunnel in lane.tunnels where !tunnel.isStale {
+            guard tunnel.isBulk else { return false }
+            fresh += 1
+        }
+        return fresh < settings.bulkTunnelsPerPair
     }
 
     private func lane(for key: TunnelKey) -> Lane {
@@ -147,7 +153,7 @@ package final class TunnelPool {
 
     private func choose(_ lane: Lane, _ hasRoom: KeyPath<TunnelConnection, Bool>) -> TunnelConnection? {
         if let first = lane.tunnels.first(where: { $0.backlog == 0 && !$0.isBulk && $0[keyPath: hasRoom] }) { return first }
-        return lane.tunnels.filter { $0[keyPath: hasRoom] }.min { $0.openStreams < $1.openStreams }
+        return lane.tunnels.lazy.filter { $0[keyPath: hasRoom] }.min { $0.openStreams < $1.openStreams }
     }
 
     private func dial(_ key: TunnelKey, _ lane: Lane) {
@@ -193,7 +199,7 @@ package final class TunnelPool {
 }
 
 extension TunnelPool: TunnelOwner {
-    package func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? { nil }
+    package func tunnelSecured(_ tunnel: TunnelConnection) -> ConnectionFailure? { dialer.secured(tunnel) }
 
     package func tunnelOpened(_ tunnel: TunnelConnection) {
         guard let key = keys[ObjectIdentifier(tunnel)], let lane = lanes[key] else { return }

@@ -133,6 +133,75 @@ import Testing
         #expect(status["roots"]?.sequenceValue?.map { $0["signs"]?.boolValue } == [true, false])
         #expect(!status.json.contains("PRIVATE"))
     }
+
+    // MARK: - Files of others
+
+    /// Root, issuing certificate and its key, as `warren ca init` makes them; the root's key is elsewhere.
+    private func writeFiles() throws -> CertificateAuthority {
+        let root = try CertificateAuthority.createRoot(trustDomain: "cluster.local", now: Self.now)
+        let issuing = try root.createIntermediate(trustDomain: "cluster.local", now: Self.now)
+        try File.replace("\(folder)/root.pem", with: root.roots.pem, mode: 0o644)
+        try File.replace("\(folder)/issuing.pem", with: issuing.certificate.pem, mode: 0o644)
+        try File.replace("\(folder)/issuing.key", with: issuing.key.pem, mode: 0o600)
+        return issuing
+    }
+
+    private func openFiles() throws -> Authority {
+        try Authority.files(
+            certificate: "\(folder)/issuing.pem", key: "\(folder)/issuing.key", roots: "\(folder)/root.pem",
+            directory: "\(folder)/ca", trustDomain: "cluster.local", now: Self.now)
+    }
+
+    @Test func `an authority that was given as files is adopted, and its root changed`() throws {
+        defer { Files.remove(folder) }
+        let given = try writeFiles()
+        let digest: String
+        do {
+            let authority = try openFiles()
+            let old = try workload(authority, Self.now)
+            #expect(refusal(authority, .introduceRoot, Self.now)?.contains("`adopt` makes it the control plane's own") == true)
+            try authority.rotate(.adopt, now: Self.now)
+            #expect(authority.signer.certificate == given.certificate && authority.roots == given.roots)
+            #expect(refusal(authority, .adopt, Self.now)?.contains("own already") == true)
+            #expect(refusal(authority, .intermediate, Self.now)?.contains("was never given to the control plane") == true)
+            // Nobody can renew it, and nobody is told so each minute.
+            #expect(try authority.upkeep(now: Self.now + 300 * Self.day) == false)
+            #expect(meet(old, try workload(authority, Self.now)))
+        }
+        do {
+            // The files still stand in the configuration, and what was adopted from them counts.
+            let authority = try openFiles()
+            #expect(authority.signer.certificate == given.certificate)
+            try authority.rotate(.introduceRoot, now: Self.now)
+            try authority.rotate(.useRoot, now: Self.now + Self.day)
+            let informed = try workload(authority, Self.now + Self.day)
+            try authority.rotate(.dropRoot, now: Self.now + 2 * Self.day)
+            #expect(authority.roots.count == 1 && Set(authority.roots).isDisjoint(with: given.roots))
+            #expect(meet(informed, try workload(authority, Self.now + 2 * Self.day)))
+            digest = authority.rootDigest
+        }
+        for name in ["issuing.pem", "issuing.key", "root.pem"] { Files.remove("\(folder)/\(name)") }
+        #expect(try openFiles().rootDigest == digest, "the files may go")
+        // Other files are another wish.
+        let other = try writeFiles()
+        #expect(try openFiles().signer.certificate == other.certificate)
+        #expect(refusal(try openFiles(), .adopt, Self.now)?.contains("holds an authority already") == true)
+    }
+
+    @Test func `an adoption that was cut short begins anew`() throws {
+        defer { Files.remove(folder) }
+        let given = try writeFiles()
+        do {
+            let authority = try openFiles()
+            try File.makeDirectory("\(folder)/ca", mode: 0o700)
+            try File.makeDirectory("\(folder)/ca/intermediate-2.pem/held", mode: 0o700)
+            #expect(refusal(authority, .adopt, Self.now)?.contains("can't be written") == true)
+            #expect(authority.signer.certificate == given.certificate)
+        }
+        Files.remove("\(folder)/ca/intermediate-2.pem")
+        try openFiles().rotate(.adopt, now: Self.now)
+        #expect(try openFiles().status(now: Self.now)["source"]?.stringValue == "directory")
+    }
 }
 
 /// Set by one thread, read by another.

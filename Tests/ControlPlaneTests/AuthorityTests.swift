@@ -172,7 +172,7 @@ import Testing
         let open = { (key: String, chain: String) throws(AuthorityFailure) in
             try Authority.files(
                 certificate: "\(folder)/\(chain)", key: "\(folder)/\(key)", roots: "\(folder)/roots.pem",
-                trustDomain: "cluster.local")
+                directory: "\(folder)/own", trustDomain: "cluster.local", now: WallTime.now().seconds)
         }
         let authority = try open("mid.key", "chain.pem")
         let now = WallTime.now().seconds

@@ -128,4 +128,31 @@ import Testing
             #expect(made == made.sorted() && made.count >= 1024)
         }
     }
+
+    @Test func `what waits for the disk is bounded in bytes, and what is larger than that is made when nothing waits`() throws {
+        try withFolder { path in
+            let loop = try Loop()
+            let state = try ControlState(store: SQLiteStore(path: path), loop: loop)
+            try run(loop, "loading") { state.isLoaded }
+            let large = [UInt8](repeating: UInt8(ascii: "1"), count: 3 << 20)
+            var (made, refused) = (0, 0)
+            for _ in 0..<100 {
+                state.commit(StoreTransaction(writes: [.put(Self.key, large)])) { outcome in
+                    switch outcome {
+                    case .success: made += 1
+                    case .failure(let failure):
+                        #expect(failure == ControlState.tooMany)
+                        refused += 1
+                    }
+                }
+            }
+            #expect(refused > 50)
+            try run(loop, "the commits") { made + refused == 100 }
+            #expect(made >= 5)
+            let huge = [UInt8](repeating: UInt8(ascii: "1"), count: 17 << 20)
+            state.commit(StoreTransaction(writes: [.put(Self.key, huge)])) { if case .success = $0 { made += 1 } }
+            let before = made
+            try run(loop, "the large one") { made == before + 1 }
+        }
+    }
 }

@@ -73,6 +73,14 @@ import Testing
         #"{"apiVersion":"networking.istio.io/v1","kind":"WorkloadEntry","metadata":{"name":"\#(name)","annotations":{"warren.dev/node":"a","warren.dev/network-namespace":"\#(name)"}},"spec":{"address":"\#(address)"}}"#
     }
 
+    @Test func `a watch ends with the token that it was begun with`() throws {
+        let bench = try Bench()
+        let watcher = Principal(name: "token:w", role: .viewer, until: WallTime.now().seconds + 1)
+        let watch = bench.begin("GET", "/api/v1/namespaces?watch=true", as: watcher)
+        try bench.run("the end") { watch.isFinished }
+        #expect(watch.status == 200)
+    }
+
     @Test func `two that ask for one address at the same moment don't both get it`() throws {
         let bench = try Bench()
         let first = bench.begin("POST", Self.entries, entry("a", "10.0.0.1"))

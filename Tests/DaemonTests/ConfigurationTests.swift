@@ -225,7 +225,7 @@ private func read(_ text: String) -> (configuration: DaemonConfiguration, findin
             let mirror = Mirror(reflecting: value)
             let isSection =
                 mirror.displayStyle == .struct && "\(type(of: value))".hasSuffix("Settings")
-                || value is DaemonConfiguration || value is IdentitySettings.Authority
+                || value is DaemonConfiguration || value is IdentitySettings.Authority || value is Keepalive
             return isSection ? mirror.children.reduce(0) { $0 + leaves($1.value) } : 1
         }
         #expect(leaves(DaemonConfiguration(node: "n")) == DaemonConfiguration.settings.count)

@@ -62,7 +62,7 @@ extension HostTests {
             try node.start()
             try waitUntil("web is captured", seconds: 5, detail: { node.log }) { try node.captureState(web) == "captured" }
             let subscriptions = plane.events("subscribe")
-            #expect(subscriptions.count == 3 && subscriptions.allSatisfy { $0.int("names") == 0 && $0.int("held") == 0 })
+            #expect(subscriptions.count == 4 && subscriptions.allSatisfy { $0.int("names") == 0 && $0.int("held") == 0 })
             #expect(subscriptions.first?.list("peer") == ["spiffe://cluster.local/node/\(node.host.name)"])
             #expect(plane.events("ack").count >= 3 && plane.events("nack").isEmpty)
             #expect(plane.events("ack").allSatisfy { $0.int("node") == 0 })
@@ -98,7 +98,7 @@ extension HostTests {
             let again = try startPlane()
             try waitUntil("they find each other", seconds: 5) { try control()["control.state"] == "synchronised" }
             let held = again.events("subscribe").map { $0.int("held") }
-            #expect(held.count == 3 && held.allSatisfy { $0 >= 0 } && held.contains { $0 > 0 }, "\(held)")
+            #expect(held.count == 4 && held.allSatisfy { $0 >= 0 } && held.contains { $0 > 0 }, "\(held)")
             #expect(again.events("certificate").isEmpty, "the kept key serves")
         }
 

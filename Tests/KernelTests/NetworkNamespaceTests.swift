@@ -49,6 +49,24 @@ import Testing
         #expect(peer.ip == .loopbackV4)
     }
 
+    @Test func `a thread that stands somewhere makes its sockets there until it goes elsewhere`() throws {
+        let (first, second) = try (Holder(), Holder())
+        let here = try first.namespace()
+        let there = try second.namespace()
+        let home = try NetworkNamespace.current().identity
+        var standing = try StandingPlace()
+        standing.goHome()
+        #expect(try NetworkNamespace.current().identity == home)
+        for _ in 0..<2 {
+            standing.stand(in: here)
+            #expect(try NetworkNamespace.current().identity == here.identity)
+            standing.stand(in: there)
+            #expect(try NetworkNamespace.current().identity == there.identity)
+        }
+        standing.goHome()
+        #expect(try NetworkNamespace.current().identity == home)
+    }
+
     /// On loopback the answer is there when connect() returns, if not by its result.
     private static func connects(_ address: IPAddress) throws -> Bool {
         let client = try Socket.tcp(address.family)

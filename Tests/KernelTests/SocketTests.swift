@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Bytes
+import Glibc
 import Kernel
 import Testing
 
@@ -107,12 +108,36 @@ struct SocketTests {
             try socket.setMark(0x539)
             try socket.setTransparent(family)
             try socket.setBindAddressNoPort()
-            try socket.setKeepalive(idle: 180, interval: 20, count: 9)
-            try socket.setUserTimeout(.seconds(30))
-            try socket.setUserTimeout(Interval(nanoseconds: .max))
+            try socket.setKeepalive(Keepalive())
+            var longest = Keepalive()
+            longest.userTimeout = Interval(nanoseconds: .max)
+            try socket.setKeepalive(longest)
             try socket.setCongestionControl("cubic")
             #expect(throws: Errno.noSuchFile) { try socket.setCongestionControl("no-such-thing") }
         }
+    }
+
+    @Test func `I14 what a listener accepts has the listener's probes`() throws {
+        let listener = try Socket.listen(SocketAddress(.loopbackV4, 0), backlog: 1)
+        var keepalive = Keepalive()
+        (keepalive.idle, keepalive.interval, keepalive.probes, keepalive.userTimeout) = (.seconds(7), .seconds(5), 3, .seconds(4))
+        try listener.setKeepalive(keepalive)
+        let bound = listener.localAddress()
+        let client = try Socket.tcp(.v4)
+        _ = try client.connect(to: try #require(bound))
+        try wait(listener, .read)
+        guard let accepted = try listener.accept() else { throw Errno.timedOut }
+        let number = accepted.descriptor.number
+        let option = { (level: CInt, name: CInt) in
+            var value: CInt = -1
+            var length = socklen_t(MemoryLayout<CInt>.size)
+            _ = unsafe getsockopt(number, level, name, &value, &length)
+            return value
+        }
+        let tcp = CInt(IPPROTO_TCP)
+        #expect(option(SOL_SOCKET, SO_KEEPALIVE) == 1 && option(tcp, TCP_KEEPIDLE) == 7 && option(tcp, TCP_KEEPINTVL) == 5)
+        #expect(option(tcp, TCP_KEEPCNT) == 3 && option(tcp, 18) == 4000, "18 is TCP_USER_TIMEOUT")
+        #expect(keepalive.nearby.userTimeout == nil && keepalive.nearby.idle == keepalive.idle)
     }
 
     @Test func `a taken port is an error with a name`() throws {

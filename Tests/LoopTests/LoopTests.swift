@@ -110,6 +110,26 @@ import Testing
         #expect(newcomer.rings == 1)
     }
 
+    @Test func `what is forgotten and closed is told of no more, and the next descriptor is`() throws {
+        let loop = try Loop()
+        let (first, second) = (try Bell(), try Bell())
+        do {
+            let counter = try EventCounter()
+            let token = try loop.watch(counter.descriptor.number, for: .read, source: first)
+            counter.signal()
+            loop.forget(token)
+            loop.forget(token)
+            loop.turn(wait: .zero)
+        }
+        // It has the number of the one before.
+        let counter = try EventCounter()
+        _ = try loop.watch(counter.descriptor.number, for: .read, source: second)
+        counter.signal()
+        loop.turn(wait: .zero)
+        #expect(first.rings == 0)
+        #expect(second.rings == 1)
+    }
+
     @Test func `what is wanted can change inside the callback`() throws {
         let loop = try Loop()
         let bell = try Bell()

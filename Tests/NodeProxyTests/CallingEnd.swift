@@ -74,7 +74,8 @@ final class Call: StreamOwner {
         let pair = try SocketPair()
         application = Application(try pair.takeFirst())
         inner = pair
-        made = StreamRelay(loop: loop, settings: TunnelBounds(), windows: windows, owner: self)
+        made = StreamRelay(
+            RelayContext(loop: loop, bounds: TunnelBounds(), windows: windows, pipes: PipePool(limit: 0)), owner: self)
     }
 
     var relay: StreamRelay {
@@ -91,7 +92,7 @@ final class Call: StreamOwner {
         self.headers = headers
         guard let inner = inner.take(), let socket = try? inner.takeSecond() else { return }
         socket.setResetOnClose(true)
-        relay.begin(socket)
+        relay.begin(socket, hasSpoken: true)
     }
 
     func streamEnded(_ failure: ConnectionFailure?) {

@@ -152,11 +152,12 @@ import Transport
     @Test func `I25 a kept certificate serves while no control plane answers`() throws {
         bench.configuration.identity.persist = .disk
         bench.configuration.identity.directory = "\(bench.folder)/keys"
-        let client = try start()
+        let node = try authority.node()
+        let client = try start(node)
         bench.run { client.keeper.link != nil }
         let serial = try #require(try first(client)).get().credential.serial
         plane.goDown()
-        let again = try start()
+        let again = try start(node)
         #expect(try #require(try first(again)).get().credential.serial == serial)
         #expect(plane.certificates.count == 1)
     }
@@ -199,6 +200,40 @@ import Transport
         client.identity.renewIfDue(now: WallTime.now().seconds + 11)
         bench.run { plane.requests.count { $0.path == "/warren/v1/renew" } > asked }
         #expect(plane.requests.count { $0.path == "/warren/v1/renew" } == asked + 1)
+    }
+
+    @Test func `a renewed certificate takes the connection over before the old one ends`() throws {
+        let client = try start(authority.node(lifetime: 4))
+        #expect(bench.run { client.keeper.isSynchronised })
+        client.keeper.use(try authority.node())
+        // A quarter of what is left at most.
+        #expect(bench.run(within: .seconds(10)) { plane.links.count == 2 && client.keeper.isSynchronised })
+        #expect(plane.open.count == 1 && plane.links[0].isClosed)
+        client.keeper.use(client.keeper.credential)
+        bench.rest(.milliseconds(100))
+        #expect(plane.links.count == 2, "nothing else to show")
+    }
+
+    @Test func `I22 what was kept before the host joined anew isn't used`() throws {
+        bench.configuration.identity.persist = .disk
+        bench.configuration.identity.directory = "\(bench.folder)/identity"
+        let node = try authority.node()
+        var client = try start(node)
+        bench.run { client.keeper.link != nil }
+        let serial = try #require(try first(client)).get().credential.serial
+        client = try start(node)
+        #expect(try #require(try first(client)).get().credential.serial == serial, "kept")
+        client = try start(authority.node())
+        bench.run { client.keeper.link != nil }
+        #expect(try #require(try first(client)).get().credential.serial != serial)
+        // So it is with a running daemon.
+        let changes = bench.rootChanges
+        let next = try authority.node()
+        try File.replace("\(bench.folder)/key.pem", with: next.key.pem, mode: 0o600)
+        try File.replace("\(bench.folder)/certificate.pem", with: next.chain.pem, mode: 0o600)
+        try File.replace("\(bench.folder)/roots.pem", with: next.roots.pem, mode: 0o600)
+        client.identity.reload()
+        #expect(bench.run { bench.rootChanges == changes + 1 })
     }
 
     @Test func `a key that others may read is refused, with the remedy`() throws {

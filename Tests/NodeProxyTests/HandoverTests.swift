@@ -14,7 +14,7 @@ import Testing
             uid: "cluster//Pod/shop/web", name: "shop/web", identity: try TestNode.identity("web"),
             addresses: [try #require(IPAddress("10.0.0.1")), try #require(IPAddress("fd00::1"))], network: "n",
             namespaceName: "web",
-            dropsNonTCP: true)
+            dropsNonTCP: true, keepalive: Keepalive())
         return InheritedWorkload(
             plan: plan, namespace: NamespaceIdentity(device: 4, inode: .max), isDraining: true)
     }

@@ -85,7 +85,7 @@ enum TestNode {
         let local = try #require(snapshot.local.first { $0.uid.hasSuffix("/shop/\(name)") })
         let plan = EnrolmentPlan(
             uid: local.uid, name: "shop/\(name)", identity: credential.identity, addresses: [address], network: "",
-            namespaceName: name, dropsNonTCP: false)
+            namespaceName: name, dropsNonTCP: false, keepalive: Keepalive())
         let place = WorkloadPlace(
             namespace: try NetworkNamespace.current(),
             listeners: WorkloadListeners(

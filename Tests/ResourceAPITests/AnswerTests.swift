@@ -2,6 +2,7 @@
 
 import Documents
 import Testing
+import Wire
 
 @testable import ResourceAPI
 
@@ -37,7 +38,7 @@ import Testing
         #expect(index.count == 7)
         for kind in APIKinds.all {
             for version in kind.versions {
-                let document = try JSON.read(OpenAPI.document(group: kind.group, version: version))
+                let document = try JSON.read(OpenAPI.document(group: kind.group, version: version, accept: "application/json"))
                 let base = kind.group.isEmpty ? "/api/\(version)" : "/apis/\(kind.group)/\(version)"
                 let path =
                     kind.isNamespaced ? "\(base)/namespaces/{namespace}/\(kind.plural)/{name}" : "\(base)/\(kind.plural)/{name}"
@@ -50,14 +51,45 @@ import Testing
                 #expect(schema?["x-kubernetes-group-version-kind"] == [OpenAPI.gvk(kind, version)])
             }
         }
-        let swagger = try JSON.read(OpenAPI.swagger)
-        #expect(swagger["definitions"]?["io.k8s.api.core.v1.Service"] != nil && OpenAPI.isAcceptable("application/json, */*"))
-        #expect(!OpenAPI.isAcceptable("application/com.github.proto-openapi.spec.v2@v1.0+protobuf"))
+        #expect(throws: APIStatus.self) { try OpenAPI.document(group: "", version: "v1", accept: "text/html") }
+    }
+
+    @Test func `OpenAPI v2 is there as JSON and as the protobuf of older clients, which says the same`() throws {
+        let json = try OpenAPI.swagger(accept: "application/json, */*")
+        #expect(json.contentType == "application/json")
+        #expect(try JSON.read(json.bytes)["definitions"]?["io.k8s.api.core.v1.Service"] != nil)
+        #expect(OpenAPIProtobuf(OpenAPI.swagger).unplaced == [])
+        let protobuf = try OpenAPI.swagger(accept: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        #expect(protobuf.contentType == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+        // Document.definitions.additional_properties: the names, in the document's order.
+        let names = try fields(1, in: fields(9, in: protobuf.bytes[...])[0]).map { try text(1, in: $0) }
+        #expect(names == OpenAPI.swagger["definitions"]?.mappingValue?.map(\.key))
+        // Document.paths.path: name, PathItem.post.parameters: the last is ParametersItem.parameter.body_parameter.schema.
+        let paths = try fields(2, in: fields(8, in: protobuf.bytes[...])[0])
+        let services = try #require(try paths.first { try text(1, in: $0) == "/api/v1/namespaces/{namespace}/services" })
+        let post = try fields(4, in: fields(2, in: services)[0])[0]
+        let body = try [1, 1].reduce(try #require(try fields(8, in: post).last)) { try fields($1, in: $0)[0] }
+        #expect(try text(1, in: fields(5, in: body)[0]) == "#/definitions/io.k8s.api.core.v1.Service")
+        #expect(throws: APIStatus.self) { try OpenAPI.swagger(accept: "text/html") }
+    }
+
+    private func fields(_ number: UInt32, in bytes: ArraySlice<UInt8>) throws -> [ArraySlice<UInt8>] {
+        var reader = ProtobufReader(bytes)
+        var found: [ArraySlice<UInt8>] = []
+        while let field = try reader.next() {
+            if field.number == number, case .bytes(let bytes) = field.payload { found.append(bytes) }
+        }
+        return found
+    }
+
+    private func text(_ number: UInt32, in bytes: ArraySlice<UInt8>) throws -> String {
+        String(decoding: try #require(try fields(number, in: bytes).first), as: UTF8.self)
     }
 
     @Test func `references lead somewhere and properties are described`() throws {
         for (group, version) in [("", "v1"), ("networking.istio.io", "v1"), ("warren.dev", "v1")] {
-            let schemas = try JSON.read(OpenAPI.document(group: group, version: version)).at("components", "schemas") ?? .null
+            let schemas =
+                try JSON.read(OpenAPI.document(group: group, version: version, accept: "")).at("components", "schemas") ?? .null
             var rest = (schemas.mappingValue ?? []).map(\.value)
             while let next = rest.popLast() {
                 if let reference = next["$ref"]?.stringValue {

@@ -29,6 +29,8 @@ final class PoolBench: TunnelDialer {
     /// Told as open and not as ended.
     private(set) var open = 0
     /// Why no tunnel can even be tried.
+    /// Why who answered isn't taken.
+    var refusal: ConnectionFailure?
     var dialFailure: ConnectionFailure?
     /// Whom the client expects at the other end.
     var expected = "db"
@@ -71,6 +73,8 @@ final class PoolBench: TunnelDialer {
             return .failure(ConnectionFailure(.connect, "\(error)"))
         }
     }
+
+    func secured(_ tunnel: TunnelConnection) -> ConnectionFailure? { refusal }
 
     func dialEnded(_ key: TunnelKey, _ tunnel: TunnelConnection, _ failure: ConnectionFailure?) {
         outcomes.append(failure)

@@ -33,7 +33,9 @@ final class RelayBench: RelayOwner {
         let outer = try right.takeFirst()
         inner.setResetOnClose(true)
         outer.setResetOnClose(true)
-        let relay = SocketRelay(loop: loop, bounds: bounds, pipes: pipes, client: inner, server: outer, owner: self)
+        let relay = SocketRelay(
+            RelayContext(loop: loop, bounds: bounds, windows: WindowBudget(bytes: 0), pipes: pipes), client: inner, server: outer,
+            owner: self)
         self.relay = relay
         relay.start()
     }

@@ -108,7 +108,8 @@ final class Carried: StreamOwner {
         let pair = try SocketPair(buffer: end.buffer)
         application = Application(try pair.takeFirst())
         inner = pair
-        made = StreamRelay(loop: end.loop, settings: end.bounds, windows: end.windows, owner: self)
+        made = StreamRelay(
+            RelayContext(loop: end.loop, bounds: end.bounds, windows: end.windows, pipes: PipePool(limit: 0)), owner: self)
     }
 
     var relay: StreamRelay {
@@ -116,11 +117,11 @@ final class Carried: StreamOwner {
         return made
     }
 
-    /// The application is reached: bytes flow.
+    /// The application is reached: bytes flow. As in the daemon, a client's application may have spoken by then.
     func begin() {
         guard let inner = inner.take(), let socket = try? inner.takeSecond() else { return }
         socket.setResetOnClose(true)
-        relay.begin(socket)
+        relay.begin(socket, hasSpoken: accepted > 0)
     }
 
     /// The connection never comes about: what its owner does with the application's socket then.

@@ -172,6 +172,15 @@ import Testing
         #expect(bench.outcomes.map { $0?.kind } == [.identity])
     }
 
+    @Test func `a peer that its dialer won't have after all fails all who wait`() throws {
+        let bench = try PoolBench()
+        bench.refusal = ConnectionFailure(.identity, "its host is evicted")
+        let callers = (0..<3).map { _ in bench.caller() }
+        try bench.run("the refusal") { callers.allSatisfy { $0.answers == 1 } }
+        #expect(callers.allSatisfy { $0.failure == bench.refusal && $0.tunnel == nil })
+        #expect(bench.open == 0 && bench.pool.isEmpty)
+    }
+
     @Test func `a dial that can't be tried fails its caller at once`() throws {
         let bench = try PoolBench()
         bench.dialFailure = ConnectionFailure(.identity, "the certificate has expired")

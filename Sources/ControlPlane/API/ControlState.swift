@@ -17,6 +17,9 @@ package protocol StateObserver: AnyObject {
 ///     commit ──► store's thread ──► changed ──► cache, ring ──► observers: watches, publishing, collector
 ///                                └► committed ──► whoever asked
 package final class ControlState {
+    /// So much waits for the disk that a commit wasn't even asked for.
+    static let tooMany = StoreFailure.unavailable("too many changes wait for the disk")
+
     /// What became of a commit.
     package typealias Outcome = Result<UInt64, StoreFailure>
 
@@ -53,7 +56,7 @@ package final class ControlState {
     package func commit(_ transaction: StoreTransaction, _ done: @escaping (Outcome) -> Void) {
         tickets += 1
         guard thread.commit(transaction, ticket: tickets) else {
-            return done(.failure(.unavailable("too many changes wait for the disk")))
+            return done(.failure(Self.tooMany))
         }
         waiting[tickets] = done
     }

@@ -171,7 +171,8 @@ extension ResourceServer {
         }
         // Spread, so that a thousand that began together don't end together.
         let most = UInt64.random(in: 1800...3600)
-        let seconds = options.timeoutSeconds.map { min(UInt64($0), most) } ?? most
+        var seconds = options.timeoutSeconds.map { min(UInt64($0), most) } ?? most
+        if let until = principal.until { seconds = min(seconds, UInt64(max(1, until - WallTime.now().seconds))) }
         watches.add(
             Watch(exchange, owner: principal.name, view: view, start: start, bookmark: bookmark, hub: watches),
             for: .seconds(seconds))

@@ -101,6 +101,9 @@ extension ResourceServer {
                     from: pending.exchange.peer.place)
                 answer(pending, decided, revision: revision)
             case .failure(.conflict): tryAgain(pending)
+            case .failure(ControlState.tooMany):
+                let words = "too many changes wait for the disk: this one isn't stored, try again"
+                refuse(pending.exchange, APIStatus(.tooManyRequests, words), pending.principal)
             case .failure(let failure):
                 refuse(
                     pending.exchange,

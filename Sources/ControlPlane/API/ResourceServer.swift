@@ -112,20 +112,18 @@ package final class ResourceServer {
             var response = ControlAnswer.success(answer.document)
             response.headers.set("content-type", answer.contentType)
             exchange.respond(response)
-        case .openAPIv2: try openAPI(OpenAPI.swagger, accept, exchange)
+        case .openAPIv2:
+            let document = try OpenAPI.swagger(accept: accept)
+            exchange.respond(HTTP1Response(status: 200, headers: ["content-type": document.contentType], body: document.bytes))
         case .openAPIv3: exchange.respond(ControlAnswer.success(OpenAPI.index))
         case .openAPIv3Group(let group, let version):
-            try openAPI(OpenAPI.document(group: group, version: version), accept, exchange)
+            let document = try OpenAPI.document(group: group, version: version, accept: accept)
+            exchange.respond(HTTP1Response(status: 200, headers: ["content-type": "application/json"], body: document))
         case .resource(let request):
             guard state.isLoaded else { throw APIStatus(.unavailable, "the control plane is reading its store: try again") }
             try authorize(request, principal)
             request.verb.isWrite ? try write(request, exchange, principal) : try read(request, exchange, principal)
         }
-    }
-
-    private func openAPI(_ document: [UInt8], _ accept: String, _ exchange: any HTTPExchange) throws(APIStatus) {
-        guard OpenAPI.isAcceptable(accept) else { throw .notAcceptable }
-        exchange.respond(HTTP1Response(status: 200, headers: ["content-type": "application/json"], body: document))
     }
 
     private func authorize(_ request: APIRequest, _ principal: Principal) throws(APIStatus) {

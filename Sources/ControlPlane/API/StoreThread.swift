@@ -24,9 +24,13 @@ package enum StoreMessage: Sendable {
 package final class StoreThread: Sendable {
     /// Commits that may wait at once. A disk that flushes in 10 ms works off a hundred in a second: who waits behind a thousand is better told now.
     private static let limit = 1024
+    /// Bytes that may wait with them. Each stands for ten in memory, since whoever asked keeps the object that it read: a thousand small writes or five of the
+    /// largest, not a thousand of the largest.
+    private static let byteLimit = 16 << 20
 
     private let worker: Mailbox<StoreErrand>
     private let waiting = Atomic<Int>(0)
+    private let waitingBytes = Atomic<Int>(0)
 
     /// Begins, and sends `.loaded` first of all.
     package init(store: any Store, answers: Mailbox<StoreMessage>) throws(Errno) {
@@ -48,12 +52,21 @@ package final class StoreThread: Sendable {
 
     /// Asks for a commit; the answer has this ticket. False if too many wait already: nothing was asked then.
     package func commit(_ transaction: StoreTransaction, ticket: UInt64) -> Bool {
-        guard waiting.add(1, ordering: .relaxed).newValue <= Self.limit else {
-            waiting.subtract(1, ordering: .relaxed)
+        let size = transaction.size
+        let count = waiting.add(1, ordering: .relaxed).newValue
+        let bytes = waitingBytes.add(size, ordering: .relaxed).newValue
+        // Whatever its size, one alone is let through.
+        guard count <= Self.limit, bytes <= Self.byteLimit || count == 1 else {
+            leave(size)
             return false
         }
-        worker.send(.commit(transaction, ticket: ticket) { [self] in waiting.subtract(1, ordering: .relaxed) })
+        worker.send(.commit(transaction, ticket: ticket) { [self] in leave(size) })
         return true
+    }
+
+    private func leave(_ size: Int) {
+        waiting.subtract(1, ordering: .relaxed)
+        waitingBytes.subtract(size, ordering: .relaxed)
     }
 }
 

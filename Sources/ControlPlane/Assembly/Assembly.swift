@@ -68,8 +68,9 @@ enum Assembly {
         do throws(AuthorityFailure) {
             if !given.certificate.isEmpty {
                 return try Authority.files(
-                    certificate: given.certificate, key: given.key, roots: given.roots, trustDomain: trustDomain,
-                    settings: settings)
+                    certificate: given.certificate, key: given.key, roots: given.roots,
+                    directory: configuration.authorityDirectory, trustDomain: trustDomain, settings: settings,
+                    now: WallTime.now().seconds)
             }
             return try Authority.open(
                 directory: configuration.authorityDirectory, trustDomain: trustDomain, settings: settings,

@@ -29,6 +29,8 @@ final class ControlPlaneServer: TimerTarget {
     private let publishing: Publishing
     private let reports: NodeReports
     private let nodes: NodeStatusKeeper
+    private let programmed: ProgrammedKeeper
+    private let evictions: EvictionKeeper
     private let serving: ServingCredential
     private let counters = AuthorityCounters()
     private let notify = ServiceNotify { path, bytes in try? UnixSocket.send(bytes, to: path) }
@@ -72,6 +74,10 @@ final class ControlPlaneServer: TimerTarget {
             reports = NodeReports(state: state, server: discovery, publishing: publishing)
             nodes = NodeStatusKeeper(
                 state: state, discovery: discovery, publishing: publishing, reports: reports, loop: loop, log: log)
+            programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop)
+            evictions = EvictionKeeper(
+                state: state, book: book, trustDomain: authority.trustDomain, lifetime: authority.settings.overlap,
+                loop: loop, log: log)
             serving = try ServingCredential(
                 authority: authority, names: Self.names(configuration), errands: errands, counters: counters, audit: audit,
                 loop: loop)
@@ -85,7 +91,7 @@ final class ControlPlaneServer: TimerTarget {
             book.onTokenLost = { [unowned self] id in resources.revoke("token:\(id)") }
             book.onNodeLost = { [unowned self] name in
                 discovery.disconnect(node: name, GRPCStatus(.permissionDenied, "host \(name) is no member of the mesh any more"))
-                nodes.forget(name)
+                if book.node(name)?.isEvicted == true { nodes.evicted(name) } else { nodes.forget(name) }
             }
         } catch {
             throw ControlFailure("the control plane can't begin: \(error)")
@@ -249,7 +255,8 @@ final class ControlPlaneServer: TimerTarget {
                 return stream.finish(GRPCStatus(.permissionDenied, "discovery is for hosts; this is \(principal.name)"))
             }
             discovery.attach(
-                stream, node: node, address: exchange.peer.place, userAgent: exchange.head.headers["user-agent"] ?? "")
+                stream, node: node, until: principal.until, address: exchange.peer.place,
+                userAgent: exchange.head.headers["user-agent"] ?? "")
         } catch {
             stream.finish(Authenticator.status(error))
         }

@@ -34,26 +34,31 @@ package struct IssuedCertificate: Sendable {
 /// never in the store (I22), or are given as files. Safe from any thread; issuing takes about 100 µs of a processor, and everything that touches
 /// the disk blocks: from a loop only `signer`, `roots` and `status` are asked for.
 package final class Authority: Sendable {
+    /// Keys in a directory of the control plane's own.
+    struct Own {
+        let directory: AuthorityDirectory
+        var state: AuthorityState
+    }
+
     struct Held {
-        var state: AuthorityState?
+        /// Nil while the keys are given as files.
+        var own: Own?
         var signer: CertificateAuthority
     }
 
     package let trustDomain: String
     package let settings: AuthoritySettings
-    /// Nil if its keys are given as files.
-    let directory: AuthorityDirectory?
+    /// Where keys of its own lie, or will.
+    let path: String
     let held: Mutex<Held>
     /// Taken for the whole of a change, while `held` is only taken to look and to swap.
     let changing = Mutex(())
     private let observers = Mutex<[@Sendable () -> Void]>([])
 
-    private init(
-        _ trustDomain: String, _ settings: AuthoritySettings, _ directory: AuthorityDirectory?, _ held: Held
-    ) {
+    private init(_ trustDomain: String, _ settings: AuthoritySettings, _ path: String, _ held: Held) {
         self.trustDomain = trustDomain
         self.settings = settings
-        self.directory = directory
+        self.path = path
         self.held = Mutex(held)
     }
 
@@ -98,7 +103,7 @@ package final class Authority: Sendable {
         }
         let signer = try load(state, from: directory)
         directory.sweep(keeping: state)
-        return Authority(trustDomain, settings, directory, Held(state: state, signer: signer))
+        return Authority(trustDomain, settings, path, Held(own: Own(directory: directory, state: state), signer: signer))
     }
 
     private static func make(
@@ -113,11 +118,12 @@ package final class Authority: Sendable {
         let intermediate = try attempt { () throws(CertificateFailure) in
             try root.createIntermediate(trustDomain: trustDomain, now: now, lifetime: settings.intermediateLifetime)
         }
-        try directory.write("root-1", key: root.key, certificate: root.certificate)
-        try directory.write(state.intermediate, key: intermediate.key, certificate: intermediate.certificate)
+        try directory.write("root-1", key: root.key, chain: [root.certificate])
+        try directory.write(state.intermediate, key: intermediate.key, chain: [intermediate.certificate])
         state.phase = .steady
         try directory.write(state)
-        return Authority(trustDomain, settings, directory, Held(state: state, signer: intermediate))
+        return Authority(
+            trustDomain, settings, directory.path, Held(own: Own(directory: directory, state: state), signer: intermediate))
     }
 
     static func load(
@@ -126,27 +132,41 @@ package final class Authority: Sendable {
         var roots: [Certificate] = []
         for name in state.roots { roots.append(try directory.certificate(name)) }
         let key = try directory.key(state.intermediate)
-        let certificate = try directory.certificate(state.intermediate)
+        let chain = try directory.chain(state.intermediate)
         do throws(CertificateFailure) {
-            return try CertificateAuthority(key: key, chain: [certificate], roots: roots)
+            return try CertificateAuthority(key: key, chain: chain, roots: roots)
         } catch { throw AuthorityFailure("the authority in \(directory.path) can't be used: \(error)") }
     }
 
-    /// An authority that others made: the chain begins with the certificate of the key. It is read once; changes of it take a restart.
+    /// An authority that others made: the chain begins with the certificate of the key. It is read once; changes of it take a restart. What was
+    /// adopted from these files into the directory counts in their place.
     package static func files(
-        certificate: String, key: String, roots: String, trustDomain: String,
-        settings: AuthoritySettings = AuthoritySettings()
+        certificate: String, key: String, roots: String, directory: String, trustDomain: String,
+        settings: AuthoritySettings = AuthoritySettings(), now: Int64
     ) throws(AuthorityFailure) -> Authority {
         guard SPIFFEID.isTrustDomain(trustDomain) else { throw AuthorityFailure("\"\(trustDomain)\" is no trust domain") }
+        if try isAdopted(certificate, in: directory) {
+            return try open(directory: directory, trustDomain: trustDomain, settings: settings, now: now)
+        }
         let chain = try AuthorityFiles.read(certificate) { pem throws(CertificateFailure) in try Certificate.chain(pem: pem) }
         let trusted = try AuthorityFiles.read(roots) { pem throws(CertificateFailure) in try Certificate.roots(pem: pem) }
         let secret = try AuthorityFiles.key(key)
         do throws(CertificateFailure) {
             let signer = try CertificateAuthority(key: secret, chain: chain, roots: trusted)
-            return Authority(trustDomain, settings, nil, Held(state: nil, signer: signer))
+            return Authority(trustDomain, settings, directory, Held(own: nil, signer: signer))
         } catch {
             throw AuthorityFailure("the authority in \(certificate), \(key) and \(roots) can't be used: \(error)")
         }
+    }
+
+    /// Files that are gone are those that were adopted; others are a new wish.
+    private static func isAdopted(_ certificate: String, in directory: String) throws(AuthorityFailure) -> Bool {
+        guard (try? File.status(directory)) != nil, let state = try AuthorityDirectory(directory).readState(),
+            let adopted = state.adopted, state.phase != .making
+        else { return false }
+        guard (try? File.status(certificate)) != nil else { return true }
+        let chain = try AuthorityFiles.read(certificate) { pem throws(CertificateFailure) in try Certificate.chain(pem: pem) }
+        return chain.first?.fingerprint.description == adopted
     }
 
     static func attempt<Result>(_ body: () throws(CertificateFailure) -> Result) throws(AuthorityFailure) -> Result {
@@ -158,8 +178,9 @@ package final class Authority: Sendable {
 
 extension Authority {
     /// A certificate for this name and key. `lifetime` in seconds: what is 0 or less, or longer than the settings allow, becomes what they say.
+    /// - Parameter tag: of the host that a workload's certificate is given to.
     package func issue(
-        _ name: CertifiedName, publicKey: PublicKey, lifetime: Int64 = 0, now: Int64
+        _ name: CertifiedName, publicKey: PublicKey, tag: HostTag? = nil, lifetime: Int64 = 0, now: Int64
     ) throws(AuthorityFailure) -> IssuedCertificate {
         guard name.trustDomain == trustDomain else {
             throw AuthorityFailure("\(name) is of another trust domain than \(trustDomain)")
@@ -170,7 +191,8 @@ extension Authority {
             switch name {
             case .workload(let identity):
                 let lifetime = Self.clamp(lifetime, settings.workloadLifetime)
-                return try signer.issue(identity: identity, publicKey: publicKey, now: now, lifetime: lifetime)
+                return try signer.issue(
+                    identity: identity, publicKey: publicKey, tag: tag, now: now, lifetime: lifetime)
             case .node(let identity):
                 let lifetime = Self.clamp(lifetime, settings.nodeLifetime)
                 return try signer.issue(node: identity, publicKey: publicKey, now: now, lifetime: lifetime)

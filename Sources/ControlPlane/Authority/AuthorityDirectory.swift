@@ -85,18 +85,23 @@ final class AuthorityDirectory: Sendable {
 
     // MARK: - Keys and certificates
 
-    /// A key and its certificate, as `NAME.key` and `NAME.pem`.
-    func write(_ name: String, key: PrivateKey, certificate: Certificate) throws(AuthorityFailure) {
-        try write("\(name).key", key.pem, mode: 0o600)
-        try write("\(name).pem", certificate.pem, mode: 0o644)
+    /// A key and its certificate, with those between it and a root behind it, as `NAME.key` and `NAME.pem`. No key for a root that others keep.
+    func write(_ name: String, key: PrivateKey?, chain: [Certificate]) throws(AuthorityFailure) {
+        if let key { try write("\(name).key", key.pem, mode: 0o600) }
+        try write("\(name).pem", chain.pem, mode: 0o644)
     }
 
-    func certificate(_ name: String) throws(AuthorityFailure) -> Certificate {
+    func certificate(_ name: String) throws(AuthorityFailure) -> Certificate { try chain(name)[0] }
+
+    /// At least one.
+    func chain(_ name: String) throws(AuthorityFailure) -> [Certificate] {
         let file = "\(path)/\(name).pem"
         let chain = try AuthorityFiles.read(file) { pem throws(CertificateFailure) in try Certificate.chain(pem: pem) }
-        guard let certificate = chain.first else { throw AuthorityFailure("\(file) holds no certificate") }
-        return certificate
+        guard !chain.isEmpty else { throw AuthorityFailure("\(file) holds no certificate") }
+        return chain
     }
+
+    func hasKey(_ name: String) -> Bool { (try? File.status("\(path)/\(name).key")) != nil }
 
     func key(_ name: String) throws(AuthorityFailure) -> PrivateKey { try AuthorityFiles.key("\(path)/\(name).key") }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Documents
+internal import TLS
 
 /// What the authority consists of, by the names of its files, and how far a change of the root has come. A value; pure. On the disk it is the file
 /// that is written last: what it doesn't name doesn't count.
@@ -23,10 +24,13 @@ struct AuthorityState: Hashable, Sendable {
     let trustDomain: String
     /// The number that the next file gets.
     var next: Int
-    /// Those that are trusted, oldest first: one, or two during a change. `root-1` stands for `root-1.pem` and `root-1.key`.
+    /// Those that are trusted, oldest first: one, or two during a change; of an adopted authority as many as it came with. `root-1` stands for
+    /// `root-1.pem` and `root-1.key`, which isn't there for a root that others keep.
     var roots: [String]
     /// Whose key signs leaves: `intermediate-2`.
     var intermediate: String
+    /// Of an authority that began as files of others: the SHA-256 of their issuing certificate. Files that hold it don't count any more.
+    var adopted: String?
 
     /// The root that signed the intermediate.
     var signingRoot: String { phase == .inUse ? roots.last ?? "" : roots.first ?? "" }
@@ -43,10 +47,10 @@ extension AuthorityState {
     static let version: Int64 = 1
 
     var text: [UInt8] {
-        let value = Value.object([
+        let value = Value.object(present: [
             ("version", .integer(Self.version)), ("phase", .string(phase.rawValue)), ("since", .integer(since)),
             ("trustDomain", .string(trustDomain)), ("next", .integer(next)), ("roots", .array(roots.map { .string($0) })),
-            ("intermediate", .string(intermediate)),
+            ("intermediate", .string(intermediate)), ("adopted", adopted.map { .string($0) }),
         ])
         return Array(value.prettyJSON.utf8)
     }
@@ -59,8 +63,8 @@ extension AuthorityState {
             let next = value["next"]?.integerValue.flatMap({ Int(exactly: $0) }),
             let roots = value["roots"]?.sequenceValue?.compactMap(\.stringValue),
             let intermediate = value["intermediate"]?.stringValue,
-            roots.count == (phase == .introduced || phase == .inUse ? 2 : 1), (roots + [intermediate]).allSatisfy(Self.isName),
-            next > 0
+            roots.count >= (phase == .introduced || phase == .inUse ? 2 : 1), roots.count <= Certificate.maximumRoots,
+            (roots + [intermediate]).allSatisfy(Self.isName), next > 0
         else { return nil }
         self.phase = phase
         self.since = since
@@ -68,6 +72,7 @@ extension AuthorityState {
         self.next = next
         self.roots = roots
         self.intermediate = intermediate
+        adopted = value["adopted"]?.stringValue
     }
 
     /// Letters, digits and `-`: nothing that leads out of the directory.

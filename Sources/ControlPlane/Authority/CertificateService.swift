@@ -75,8 +75,9 @@ package final class CertificateService {
         _ done: @escaping (Result<CertificateAPI.Response, GRPCStatus>) -> Void
     ) {
         let asked: SigningRequest
+        let tag: HostTag
         do throws(Refusal) {
-            asked = try judge(request, principal)
+            (asked, tag) = try judge(request, principal)
         } catch {
             refuse(error, principal, place, done)
             return
@@ -84,7 +85,9 @@ package final class CertificateService {
         let (authority, now, lifetime) = (authority, now, request.validityDuration)
         let isTaken = errands.run({ () -> Result<IssuedCertificate, AuthorityFailure> in
             do throws(AuthorityFailure) {
-                return .success(try authority.issue(asked.name, publicKey: asked.publicKey, lifetime: lifetime, now: now()))
+                return .success(
+                    try authority.issue(
+                        asked.name, publicKey: asked.publicKey, tag: tag, lifetime: lifetime, now: now()))
             } catch { return .failure(error) }
         }) { [self] result in
             switch result {
@@ -106,7 +109,9 @@ package final class CertificateService {
         if !isTaken { refuse(Refusal(.busy, "too many certificates are asked for at once: try again"), principal, place, done) }
     }
 
-    private func judge(_ request: CertificateAPI.Request, _ principal: Principal) throws(Refusal) -> SigningRequest {
+    private func judge(
+        _ request: CertificateAPI.Request, _ principal: Principal
+    ) throws(Refusal) -> (SigningRequest, HostTag) {
         guard case .node(let node) = principal.role else {
             throw Refusal(.notANode, "certificates of workloads are for hosts; this is \(principal.name)")
         }
@@ -124,7 +129,7 @@ package final class CertificateService {
             throw Refusal(.foreignTrustDomain, "\(identity) is of another trust domain than \(authority.trustDomain)")
         }
         if let refusal = book.grants.mayIssue(identity, to: node) { throw refusal }
-        return asked
+        return (asked, NodeRecord.tag(of: node, joined: book.node(node)?.joined ?? 0, trustDomain: authority.trustDomain))
     }
 
     private func refuse(

@@ -17,6 +17,8 @@ package final class AccessBook: StateObserver, TimerTarget {
     package private(set) var grants = Grants()
     private var tokens: [String: TokenRecord] = [:]
     private var nodes: [String: NodeRecord] = [:]
+    /// By their keys in the store.
+    private var evictions: [String: EvictionRecord] = [:]
     private var revision: UInt64 = 0
     /// False until the store was read once: before that nobody is known, which is no reason to turn anybody out.
     package private(set) var isLoaded = false
@@ -36,13 +38,22 @@ package final class AccessBook: StateObserver, TimerTarget {
 
     package func token(_ id: String) -> TokenRecord? { tokens[id] }
     package func node(_ name: String) -> NodeRecord? { nodes[name] }
+    /// Whether a host is none of the mesh: evicted, or let in again and not joined anew since, for what it has is refused by all (I22).
+    func isTurnedOut(_ name: String) -> Bool {
+        guard let node = nodes[name] else { return evictions.values.contains { $0.node == name && $0.joined == 0 } }
+        return node.isEvicted || evictions.values.contains { $0.node == name && $0.joined == node.joined }
+    }
+
+    var evicted: [NodeRecord] { nodes.values.filter(\.isEvicted) }
 
     // MARK: - What changes
 
     package func stateLoaded(_ state: ControlState) {
         let (formerTokens, formerNodes) = (tokens, nodes)
-        (grants, tokens, nodes) = (Grants(), [:], [:])
-        for resource in [TokenRecord.resource, NodeRecord.resource, NodeGrant.resource, Registration.resource] {
+        (grants, tokens, nodes, evictions) = (Grants(), [:], [:], [:])
+        for resource in [
+            TokenRecord.resource, NodeRecord.resource, NodeGrant.resource, Registration.resource, PublishedKind.evictions,
+        ] {
             for object in state.cache.objects(resource) { set(object.key, object.text) }
         }
         isLoaded = true
@@ -81,6 +92,7 @@ package final class AccessBook: StateObserver, TimerTarget {
         case NodeGrant.resource:
             grants.set(text.flatMap { try? JSON.read($0) }.flatMap { NodeGrant($0) }, named: key.name)
         case Registration.resource: grants.set(text, at: key)
+        case PublishedKind.evictions: evictions[key.name] = text.flatMap { EvictionRecord(key: key, text: $0) }
         case _: break
         }
     }

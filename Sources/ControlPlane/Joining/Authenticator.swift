@@ -77,7 +77,7 @@ package final class Authenticator {
                 why = "token \(token.id) expired at \(timestamp(record.expires))"
             } else if let principal = record.principal {
                 guard case .node(let name) = principal.role else { return principal }
-                if book.node(name)?.isEvicted == true {
+                if book.isTurnedOut(name) {
                     why = "token \(token.id) of host \(name), which is evicted"
                 } else {
                     return principal
@@ -116,13 +116,13 @@ package final class Authenticator {
                 "the certificate of host \(identity.name) has expired")
         }
         try checkLoaded()
-        guard let node = book.node(identity.name), !node.isEvicted, node.accepts(leaf) else {
+        guard let node = book.node(identity.name), !book.isTurnedOut(identity.name), node.accepts(leaf) else {
             throw refuse(
                 peer, "host \(identity.name) is evicted, deleted or joined anew since",
                 "host \(identity.name) is no member of the mesh any more: `warren token create --node \(identity.name)` lets it join again"
             )
         }
-        return Principal(name: "node:\(identity.name)", role: .node(identity.name))
+        return Principal(name: "node:\(identity.name)", role: .node(identity.name), until: leaf.notAfter)
     }
 
     private func checkLoaded() throws(APIStatus) {

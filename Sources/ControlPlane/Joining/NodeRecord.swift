@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 internal import Documents
 internal import ResourceAPI
 package import Store
@@ -29,6 +30,12 @@ package struct NodeRecord: Sendable {
 
     var joined: Int64 {
         object["metadata"]?["annotations"]?[Self.joinedAnnotation]?.stringValue.flatMap { Int64($0) } ?? 0
+    }
+
+    /// What the certificates of its workloads carry. Another one after each joining: a host that was evicted and let in again is another.
+    static func tag(of name: String, joined: Int64, trustDomain: String) -> HostTag {
+        let digest = SHA256.digest(Array("warren host\n\(trustDomain)\n\(name)\n\(joined)".utf8))
+        return HostTag(digest.prefix(HostTag.length).reduce(0) { $0 << 8 | UInt64($1) })
     }
 
     /// Whether this certificate of the name is one of this host, not of another that had the name before. The serial number counts too, since the

@@ -42,8 +42,8 @@ package struct TokenRecord: Hashable, Sendable {
     /// Who shows it.
     package var principal: Principal? {
         guard let role else { return nil }
-        if case .node(let name) = role { return Principal(name: "node:\(name)", role: role) }
-        return Principal(name: "token:\(id)", role: role)
+        if case .node(let name) = role { return Principal(name: "node:\(name)", role: role, until: expires) }
+        return Principal(name: "token:\(id)", role: role, until: expires)
     }
 }
 

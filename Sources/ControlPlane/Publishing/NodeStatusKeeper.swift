@@ -66,6 +66,13 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
 
     func acknowledged(revision: UInt64) {}
 
+    /// The host was turned out: its object stays and says so.
+    func evicted(_ node: String) {
+        watch.evicted(node)
+        reports.forget(node)
+        dirty.insert(node)
+    }
+
     /// The host is no member any more.
     func forget(_ node: String) {
         watch.forget(node)
@@ -111,8 +118,8 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
         } else {
             status = status.setting("synced", nil)
         }
-        let conditions = NodeConditions.stating(
-            connection?.refusals, before: before["conditions"]?.sequenceValue ?? [], seconds: WallTime.now().seconds)
+        let conditions = Condition.accepted(connection?.refusals)
+            .put(into: before["conditions"]?.sequenceValue ?? [], seconds: WallTime.now().seconds)
         status = status.setting("conditions", .array(conditions))
         guard let (report, _) = reports.report(of: node) else { return status }
         if !report.version.isEmpty { status = status.setting("version", .string(report.version)) }

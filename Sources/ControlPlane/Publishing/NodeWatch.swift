@@ -56,6 +56,13 @@ package final class NodeWatch: TimerTarget {
         hosts[node] = Host(absentSince: now())
     }
 
+    /// The host was turned out: others are sent its workloads' way no more, from now on.
+    package func evicted(_ node: String) {
+        guard hosts[node]?.isUnhealthy != true else { return }
+        hosts[node] = Host(absentSince: hosts[node]?.absentSince ?? now(), isUnhealthy: true)
+        onHealth?(node, false)
+    }
+
     /// The host is no member any more; what it held is for others to remove.
     package func forget(_ node: String) {
         if hosts.removeValue(forKey: node)?.isUnhealthy == true { onHealth?(node, true) }

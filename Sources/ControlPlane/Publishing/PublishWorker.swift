@@ -35,6 +35,10 @@ final class PublishWorker {
     private var unseenCaptures: Set<String> = []
     private var captured: Set<String> = []
     private var troubled: Set<StoreKey> = []
+    private var evictions: Set<String> = []
+    private var unseenEvictions: Set<String> = []
+    /// Of evictions, since the last flush.
+    private var news = ResourceBatch(revision: 0)
 
     init(answer: @escaping (PublishAnswer) -> Void) { self.answer = answer }
 
@@ -47,7 +51,8 @@ final class PublishWorker {
         case .loaded(let revision):
             for name in unseen { translation?.remove(name) }
             for node in unseenCaptures { setCaptured(node, []) }
-            (unseen, unseenCaptures) = ([], [])
+            for tag in unseenEvictions { lift(tag) }
+            (unseen, unseenCaptures, unseenEvictions) = ([], [], [])
             flush(revision: revision, accepted: .now())
             answer(.loaded(revision: revision))
         case .change(let changes, let revision):
@@ -67,6 +72,7 @@ final class PublishWorker {
         }
         unseen = Set(translation.names)
         unseenCaptures = captured
+        unseenEvictions = evictions
     }
 
     private func take(_ changes: [PublishedChange]) {
@@ -74,6 +80,7 @@ final class PublishWorker {
         for change in changes {
             guard let name = PublishedKind.name(of: change.key) else {
                 if change.key.resource == PublishedKind.captures { takeCaptures(change) }
+                if change.key.resource == PublishedKind.evictions { takeEviction(change) }
                 continue
             }
             unseen.remove(name)
@@ -122,10 +129,25 @@ final class PublishWorker {
         translation?.setCaptured(node: node, workloads)
     }
 
+    private func takeEviction(_ change: PublishedChange) {
+        let tag = change.key.name
+        unseenEvictions.remove(tag)
+        guard let record = change.text.flatMap({ EvictionRecord(key: change.key, text: $0) }) else { return lift(tag) }
+        evictions.insert(tag)
+        news.changed.append(EncodedResource(record.eviction))
+    }
+
+    private func lift(_ tag: String) {
+        if evictions.remove(tag) != nil { news.removed.append(RemovedResource(.eviction, tag)) }
+    }
+
     /// Even what changes nothing for hosts moves the revision.
     private func flush(revision: UInt64, accepted: Instant) {
-        guard let change = translation?.flush(), !change.isEmpty || revision > 0 else { return }
-        var batch = ResourceBatch(revision: revision)
+        guard let change = translation?.flush() else { return }
+        var batch = news
+        news = ResourceBatch(revision: 0)
+        batch.revision = revision
+        guard !change.isEmpty || revision > 0 || !batch.changed.isEmpty || !batch.removed.isEmpty else { return }
         batch.changed.reserveCapacity(change.workloads.count + change.services.count + change.local.count)
         batch.changed += change.authorizations.map { EncodedResource($0) }
         batch.changed += change.services.map { EncodedResource($0) }

@@ -8,6 +8,8 @@ internal import Store
 enum PublishedKind {
     /// What a host reported captured: our own, one object per host, in no API.
     static let captures = "_captures"
+    /// Hosts that were evicted, by what their certificates carry: our own, in no API.
+    static let evictions = "_evictions"
 
     private static let kinds: [String: TranslatedName.Kind] = [
         "namespaces": .namespace, "services": .service, "workloadentries.networking.istio.io": .workloadEntry,
@@ -17,7 +19,8 @@ enum PublishedKind {
 
     /// In the order in which they are read at the beginning: a workload last, since all others decide what is told of it.
     static let resources = [
-        captures, "namespaces", "services", "serviceentries.networking.istio.io", "authorizationpolicies.security.istio.io",
+        captures, evictions, "namespaces", "services", "serviceentries.networking.istio.io",
+        "authorizationpolicies.security.istio.io",
         "peerauthentications.security.istio.io", "workloadentries.networking.istio.io",
     ]
 
@@ -26,7 +29,12 @@ enum PublishedKind {
         kinds[key.resource].map { TranslatedName($0, namespace: key.namespace, key.name) }
     }
 
-    static func isPublished(_ key: StoreKey) -> Bool { kinds[key.resource] != nil || key.resource == captures }
+    /// Whether its objects say how far hosts have come with them. What a namespace says is seen in its workloads.
+    static func hasCondition(_ resource: String) -> Bool { kinds[resource].map { $0 != .namespace } ?? false }
+
+    static func isPublished(_ key: StoreKey) -> Bool {
+        kinds[key.resource] != nil || key.resource == captures || key.resource == evictions
+    }
 
     /// Under which name hosts are told of an object; nil if it is part of others, as a namespace is.
     static func published(_ key: StoreKey, options: MeshOptions) -> (ResourceType, String)? {

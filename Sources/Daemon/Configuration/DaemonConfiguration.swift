@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Kernel
+package import Kernel
 
 /// What /etc/warren/warrend.yaml says: every knob of the daemon with its default. A value, read once at start.
 ///
@@ -26,7 +26,7 @@ package struct DaemonConfiguration: ConfigurationTable {
     package var tunnel = TunnelSettings()
     package var capture = CaptureSettings()
     package var probes = ProbeSettings()
-    package var keepalive = KeepaliveSettings()
+    package var keepalive = Keepalive()
     package var handover = HandoverSettings()
 
     /// All defaults.
@@ -60,7 +60,7 @@ extension DaemonConfiguration {
         general + MeshSettings.settings + ControlSettings.settings + IdentitySettings.settings + AdminSettings.settings
         + MetricSettings.settings
         + ReadinessSettings.settings + LogSettings.settings + TimeoutSettings.settings + LimitSettings.settings
-        + TunnelSettings.settings + CaptureSettings.settings + ProbeSettings.settings + KeepaliveSettings.settings
+        + TunnelSettings.settings + CaptureSettings.settings + ProbeSettings.settings + Keepalive.settings
         + HandoverSettings.settings
 
     private static let general: [Setting] = [

@@ -43,13 +43,8 @@ package struct TunnelSettings: Sendable {
     ]
 }
 
-/// TCP's own probes on connections that leave the host. The reason of each default stands in the table below.
-package struct KeepaliveSettings: Sendable {
-    package var idle = Interval.seconds(180)
-    package var interval = Interval.seconds(180)
-    package var probes: Int32 = 9
-    package var userTimeout: Interval? = .minutes(15)
-
+/// TCP's own probes on every leg of a connection. The reason of each default stands in the table below.
+extension Keepalive {
     static let settings: [Setting] = [
         .duration(
             "keepalive.idle", \.keepalive.idle, .seconds(1) ... .hours(9),
@@ -59,11 +54,14 @@ package struct KeepaliveSettings: Sendable {
             "keepalive.interval", \.keepalive.interval, .seconds(1) ... .hours(9), "How long between probes.",
             because: "ztunnel's."),
         .integer(
-            "keepalive.probes", \.keepalive.probes, 1...127, "How many probes stay unanswered before the connection ends.",
-            because: "ztunnel's: half an hour of silence from a host is its end, a rebooting switch is not (I14)."),
+            "keepalive.probes", \.keepalive.probes, 1...127,
+            "How many probes stay unanswered before the connection ends. Where `userTimeout` is set, the kernel goes by that instead.",
+            because: "ztunnel's: half an hour of silence from an application's socket is its end."),
         .optionalDuration(
             "keepalive.userTimeout", \.keepalive.userTimeout, .seconds(1) ... .hours(24),
-            "How long sent bytes may stay unacknowledged before the connection ends.",
-            because: "What the kernel's 15 retransmissions come to, made exact (I14)."),
+            "How long bytes or probes may stay unacknowledged, or a peer in plaintext take nothing, before the connection ends. Not towards applications of this host.",
+            because:
+                "What the kernel's 15 retransmissions come to, made exact: a rebooting switch isn't an end, a quarter of an hour is (I14)."
+        ),
     ]
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 package import Mesh
 internal import Messages
 internal import Wire
@@ -10,6 +11,7 @@ package enum MeshResource: Hashable, Sendable {
     case service(Service)
     case authorization(Authorization)
     case local(LocalWorkload)
+    case eviction(Eviction)
 
     /// The name under which it is handed out, which its content decides.
     package var name: String {
@@ -18,6 +20,7 @@ package enum MeshResource: Hashable, Sendable {
         case .service(let service): service.key
         case .authorization(let authorization): authorization.key
         case .local(let local): local.uid
+        case .eviction(let eviction): eviction.tag.description
         }
     }
 
@@ -31,6 +34,7 @@ package enum MeshResource: Hashable, Sendable {
         case .address: self = try Self.address(Self.read(bytes))
         case .authorization: self = .authorization(try Self.convert(Self.read(bytes), SecurityAPI.Authorization.model))
         case .local: self = .local(try Self.convert(Self.read(bytes), LocalAPI.LocalWorkload.model))
+        case .eviction: self = .eviction(try Self.convert(Self.read(bytes), EvictionAPI.Eviction.model))
         }
     }
 

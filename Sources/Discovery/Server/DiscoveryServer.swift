@@ -45,6 +45,7 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
 
     private let addresses = ResourceTable(isIndexed: true)
     private let authorizations = ResourceTable(isIndexed: false)
+    private let evictions = ResourceTable(isIndexed: false)
     private var local: [String: ResourceTable] = [:]
     /// Of the last change; and of the last that may be told.
     private(set) var sequence: UInt64 = 0
@@ -125,6 +126,7 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         switch type {
         case .address: return addresses
         case .authorization: return authorizations
+        case .eviction: return evictions
         case .local:
             if let table = local[node] { return table }
             let table = ResourceTable(isIndexed: false)
@@ -233,7 +235,10 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
     // MARK: - Calls
 
     /// Takes over a call. The caller has checked who it is; that alone decides which local workloads it is told of, whatever it says of itself.
-    package func attach(_ stream: any GRPCStream, node: String, address: String = "", userAgent: String = "") {
+    /// - Parameter until: when its certificate or token ends, in Unix seconds, and with it the call. A client that renewed it has come again by then.
+    package func attach(
+        _ stream: any GRPCStream, node: String, until: Int64? = nil, address: String = "", userAgent: String = ""
+    ) {
         guard isLoaded else {
             stream.finish(GRPCStatus(.unavailable, "the control plane is loading its state"))
             return
@@ -256,6 +261,10 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         } else {
             subscriber.release()
         }
+        if let until {
+            let left = UInt64(max(1, until - WallTime.now().seconds))
+            subscriber.bound = loop.arm(.seconds(left), subscriber, tag: 0)
+        }
         subscriber.begin()
     }
 
@@ -271,6 +280,7 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
 
     func ended(_ subscriber: Subscriber) {
         guard subscribers.removeValue(forKey: ObjectIdentifier(subscriber)) != nil else { return }
+        if let bound = subscriber.bound { loop.cancel(bound) }
         byNode[subscriber.node]?.removeAll { $0 === subscriber }
         heldBack.removeAll { $0 === subscriber }
         if byNode[subscriber.node]?.isEmpty == true {

@@ -37,12 +37,13 @@ package struct Acknowledgement: Hashable, Sendable {
 
 /// What discovery counts. By `ResourceType.rank` where there are several.
 package struct DiscoveryMetrics: Sendable {
-    package fileprivate(set) var pushes: [UInt64] = [0, 0, 0]
-    package fileprivate(set) var resources: [UInt64] = [0, 0, 0]
-    package fileprivate(set) var removals: [UInt64] = [0, 0, 0]
-    package fileprivate(set) var bytes: [UInt64] = [0, 0, 0]
-    package internal(set) var acknowledged: [UInt64] = [0, 0, 0]
-    package internal(set) var refused: [UInt64] = [0, 0, 0]
+    private static let none = [UInt64](repeating: 0, count: ResourceType.allCases.count)
+    package fileprivate(set) var pushes = Self.none
+    package fileprivate(set) var resources = Self.none
+    package fileprivate(set) var removals = Self.none
+    package fileprivate(set) var bytes = Self.none
+    package internal(set) var acknowledged = Self.none
+    package internal(set) var refused = Self.none
     package internal(set) var staleAnswers: UInt64 = 0
     /// Calls that were ended because too much was removed meanwhile.
     package internal(set) var overtaken: UInt64 = 0

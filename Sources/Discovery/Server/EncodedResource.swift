@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 package import Mesh
 internal import Messages
 internal import Wire
@@ -66,6 +67,10 @@ package struct EncodedResource: Sendable {
 
     package init(_ authorization: Authorization) {
         self.init(.authorization, name: authorization.key, content: SecurityAPI.Authorization(authorization).encoded)
+    }
+
+    package init(_ eviction: Eviction) {
+        self.init(.eviction, name: eviction.tag.description, content: EvictionAPI.Eviction(eviction).encoded)
     }
 
     package init(_ local: LocalWorkload) {

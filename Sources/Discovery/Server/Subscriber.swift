@@ -2,13 +2,14 @@
 
 internal import Documents
 internal import Kernel
+internal import Loop
 internal import Messages
 internal import Transport
 internal import Wire
 
 /// One call of delta discovery, as the server keeps it: who it is, its subscriptions, what it has acknowledged. On the server's loop, as long as
 /// the call.
-final class Subscriber: GRPCStreamDelegate {
+final class Subscriber: GRPCStreamDelegate, TimerTarget {
     /// Bytes that may wait in the transport before nothing more is put there.
     static let highWater = PushAssembly.size
     /// Types that nobody knows, answered once each.
@@ -30,6 +31,8 @@ final class Subscriber: GRPCStreamDelegate {
     /// It is waited for in what comes behind this.
     private(set) var countedFrom: UInt64 = 0
     private(set) var isOver = false
+    /// The timer of what it proved itself with.
+    var bound: Token?
     /// It stands in the server's queue.
     var isQueued = false
     /// Nothing is pushed before: the policies may not have been asked for yet.
@@ -54,6 +57,11 @@ final class Subscriber: GRPCStreamDelegate {
         stream.finish(status)
         stream.delegate = nil
         server.ended(self)
+    }
+
+    func timerFired(_ tag: UInt32) {
+        bound = nil
+        end(GRPCStatus(.unauthenticated, "the certificate or token of this call has ended: call again with another"))
     }
 
     // MARK: - The stream
@@ -240,9 +248,10 @@ extension ResourceType {
     /// The order in which what is new is told; what is gone goes the other way.
     package var rank: Int {
         switch self {
-        case .authorization: 0
-        case .address: 1
-        case .local: 2
+        case .eviction: 0
+        case .authorization: 1
+        case .address: 2
+        case .local: 3
         }
     }
 }

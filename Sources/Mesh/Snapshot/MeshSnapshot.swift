@@ -15,6 +15,8 @@ package final class MeshSnapshot: Sendable {
     package let policies: ContiguousArray<CompiledPolicy>
     /// The workloads that some host captures or could, of all hosts; sorted by uid.
     package let local: [LocalWorkload]
+    /// Names of the hosts that were turned out, by what their certificates carry.
+    package let evicted: [HostTag: String]
     private let addresses: AddressTable
     private let uids: [String: WorkloadID]
     private let keys: [String: ServiceID]
@@ -30,6 +32,7 @@ package final class MeshSnapshot: Sendable {
         uids = builder.uids
         keys = builder.keys
         local = state.local.sorted { $0.uid < $1.uid }
+        evicted = Dictionary(state.evictions.map { ($0.tag, $0.node) }, uniquingKeysWith: { first, _ in first })
         addresses = AddressTable(workloads: workloads, services: services)
     }
 

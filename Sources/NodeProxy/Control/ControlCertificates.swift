@@ -26,11 +26,13 @@ final class ControlCertificates {
     /// Requests under way at once: a control plane signs one in a tenth of a millisecond.
     private static let concurrency = 8
     private static let answerLimit = 1 << 20
+    /// A connection that is lost is back sooner; who has none by then says so, and tries again later.
+    private static let renewalBound = Interval.seconds(10)
     /// One that ends sooner isn't worth taking from the shelf.
     private static let shortest: Int64 = 5
 
     private unowned let host: any ControlHost
-    private let shelf: CredentialShelf
+    private var shelf: CredentialShelf
     private var orders: [SPIFFEID: Order] = [:]
     private var queue: [SPIFFEID] = []
     private var asking = 0
@@ -45,13 +47,21 @@ final class ControlCertificates {
     private(set) var issued = 0
     private(set) var refused = 0
 
-    init(host: any ControlHost, roots: [Certificate]) {
+    init(host: any ControlHost, credential: NodeCredential) {
         self.host = host
-        self.roots = roots
-        shelf = CredentialShelf(host.configuration.identity, runDirectory: host.configuration.runDirectory)
+        roots = credential.roots
+        shelf = Self.shelf(host, credential)
     }
 
-    func use(roots: [Certificate]) { self.roots = roots }
+    private static func shelf(_ host: any ControlHost, _ credential: NodeCredential) -> CredentialShelf {
+        CredentialShelf(
+            host.configuration.identity, runDirectory: host.configuration.runDirectory, host: credential.keyDigest)
+    }
+
+    func use(_ credential: NodeCredential) {
+        roots = credential.roots
+        shelf = Self.shelf(host, credential)
+    }
 
     // MARK: - Asking
 
@@ -67,7 +77,7 @@ final class ControlCertificates {
     }
 
     /// A certificate in place of one that goes on serving.
-    func renew(_ identity: SPIFFEID, done: @escaping Completion) { order(identity, within: .seconds(30), done) }
+    func renew(_ identity: SPIFFEID, done: @escaping Completion) { order(identity, within: Self.renewalBound, done) }
 
     /// The workload left for good: its key goes too.
     func forget(_ identity: SPIFFEID) {

@@ -21,7 +21,7 @@ final class ControlClient {
         self.host = host
         mesh = ControlMesh(host: host)
         keeper = ControlKeeper(host: host, dialler: dialler, mesh: mesh, credential: credential)
-        certificates = ControlCertificates(host: host, roots: credential.roots)
+        certificates = ControlCertificates(host: host, credential: credential)
         identity = ControlIdentity(host: host, credential: credential)
         reporter = ControlReporter(host: host)
         connect()
@@ -48,10 +48,12 @@ final class ControlClient {
     }
 
     private func changed(_ credential: NodeCredential) {
+        let isOtherHost = keeper.credential.keyDigest != credential.keyDigest
         keeper.use(credential)
         let isOtherTrust = Set(certificates.roots) != Set(credential.roots)
-        certificates.use(roots: credential.roots)
-        if isOtherTrust || Set(rootsInUse) != Set(credential.roots) {
+        certificates.use(credential)
+        // Certificates from before it joined anew may be refused by all.
+        if isOtherHost || isOtherTrust || Set(rootsInUse) != Set(credential.roots) {
             rootsInUse = credential.roots
             host.rootsChanged()
         }

@@ -20,7 +20,7 @@ protocol ControlHost: AnyObject {
     func controlPlaneArrived()
     /// Whether what lies on the disk, and what the control plane hears of this host, is ours to change: not while another daemon serves it.
     var isInCharge: Bool { get }
-    /// Other roots are trusted from now on: every certificate is to be made anew.
+    /// Other roots are trusted from now on, or this host is a member by another key: every certificate is to be made anew.
     func rootsChanged()
 }
 

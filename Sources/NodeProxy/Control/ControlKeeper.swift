@@ -5,6 +5,7 @@ internal import Discovery
 internal import Kernel
 internal import Loop
 internal import Messages
+internal import TLS
 internal import Telemetry
 internal import Transport
 
@@ -23,6 +24,8 @@ final class ControlKeeper: DeltaClientDelegate {
 
     /// A control plane that says nothing for so long, though something is to come, is given up.
     private static let answerTimeout = Interval.seconds(30)
+    /// How long a connection goes on at most under a certificate that was renewed: within it hosts that were renewed together come one by one.
+    private static let moveWithin = Interval.seconds(30)
     /// For a control plane to hear why it is refused.
     private static let goodbye = Interval.seconds(1)
 
@@ -40,6 +43,9 @@ final class ControlKeeper: DeltaClientDelegate {
     private var backoff: Backoff
     private let pause: Alarm
     private let answerBound: Alarm
+    private let move: Alarm
+    /// The certificate that the connection was opened with, or is being: it is looked at with each request, and ends with time.
+    private var shown: Certificate?
     private var cancelAttempt: (() -> Void)?
     private var client: DeltaClient?
     /// Tells what belongs to this connection from what belonged to one before.
@@ -59,6 +65,7 @@ final class ControlKeeper: DeltaClientDelegate {
         backoff = Backoff(first: .milliseconds(100), longest: host.configuration.control.retry)
         pause = Alarm(loop: host.loop)
         answerBound = Alarm(loop: host.loop)
+        move = Alarm(loop: host.loop)
     }
 
     private var log: Log { host.log }
@@ -79,8 +86,23 @@ final class ControlKeeper: DeltaClientDelegate {
         drop()
     }
 
-    /// A renewed certificate, or other roots: for the next connection.
-    func use(_ credential: NodeCredential) { self.credential = credential }
+    /// A renewed certificate, or other roots: for the next connection. One that stands is made anew, well before the certificate ends that it was opened with.
+    func use(_ credential: NodeCredential) {
+        self.credential = credential
+        if case .connected = state { moveSoon() }
+    }
+
+    private func moveSoon() {
+        guard let shown, shown != credential.leaf, !move.isSet else { return }
+        let left = Interval.seconds(UInt64(max(0, shown.notAfter - WallTime.now().seconds)))
+        let bound = min(Self.moveWithin.nanoseconds, left.nanoseconds / 4)
+        move.set(Interval(nanoseconds: UInt64(Double(bound) * randomFraction()))) { [weak self] in
+            guard let self, case .connected(let address, _, _) = state else { return }
+            log.debug("connecting to \(address) again, with the renewed certificate")
+            drop()
+            dial()
+        }
+    }
 
     /// Somebody mended something: what waits is tried now.
     func tryNow() {
@@ -98,6 +120,7 @@ final class ControlKeeper: DeltaClientDelegate {
         generation += 1
         let mine = generation
         state = .connecting(address)
+        shown = credential.leaf
         cancelAttempt = dialler.dial(address, as: credential, within: host.configuration.control.connect) { [weak self] result in
             guard let self, generation == mine else { return }
             cancelAttempt = nil
@@ -123,6 +146,7 @@ final class ControlKeeper: DeltaClientDelegate {
             client.begin(requests)
             expectAnswer()
         }
+        moveSoon()
         host.controlPlaneArrived()
     }
 
@@ -158,6 +182,7 @@ final class ControlKeeper: DeltaClientDelegate {
     private func drop() {
         generation += 1
         answerBound.cancel()
+        move.cancel()
         client?.cancel()
         client = nil
         if case .connected(_, let link, _) = state { link.close() }

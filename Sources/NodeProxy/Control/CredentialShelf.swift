@@ -12,8 +12,12 @@ struct CredentialShelf: Sendable {
 
     /// Nil: nothing is kept.
     private let directory: String?
+    /// The first line of what is kept, and nil where there is none.
+    private let mark: String?
 
-    init(_ settings: IdentitySettings, runDirectory: String) {
+    /// - Parameter host: the digest of the key by which this host is a member: what was kept before it joined anew is another host's.
+    init(_ settings: IdentitySettings, runDirectory: String, host: String? = nil) {
+        mark = host.map { "host \($0)\n" }
         directory =
             switch settings.persist {
             case .run: "\(runDirectory)/identity"
@@ -30,7 +34,8 @@ struct CredentialShelf: Sendable {
     /// What was kept of this identity, as our own file and unread by others; whether it is valid or trusted is for the caller to say.
     func kept(_ identity: SPIFFEID, roots: [Certificate]) -> Credential? {
         guard let path = path(identity), let status = try? File.status(path, followLink: false), status.kind == .file,
-            status.mode & 0o077 == 0, status.owner == Limits.userID, let pem = try? File.read(path, limit: Self.limit)
+            status.mode & 0o077 == 0, status.owner == Limits.userID, let pem = try? File.read(path, limit: Self.limit),
+            pem.starts(with: (mark ?? "").utf8)
         else { return nil }
         guard let key = try? PrivateKey(pem: pem), let chain = try? Certificate.chain(pem: pem),
             let credential = try? Credential(key: key, chain: chain, roots: roots), credential.identity == identity
@@ -40,7 +45,7 @@ struct CredentialShelf: Sendable {
 
     func keep(_ credential: Credential) {
         guard let directory, let path = path(credential.identity) else { return }
-        let pem = credential.key.pem + credential.leaf.pem + credential.intermediates.pem
+        let pem = Array((mark ?? "").utf8) + credential.key.pem + credential.leaf.pem + credential.intermediates.pem
         // A key that can't be kept is made anew after a restart: slower, not wrong.
         try? File.makeDirectory(directory, mode: 0o700)
         try? File.replace(path, with: pem, mode: 0o600)

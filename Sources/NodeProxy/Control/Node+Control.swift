@@ -57,11 +57,11 @@ extension Node: ControlHost {
     func controlPlaneArrived() {
         control?.linkArrived()
         reconcile()
-        enrolment.renewDue()
+        enrolment.renewFailed()
     }
 
     func rootsChanged() {
-        log.info("the roots changed: every certificate is made anew")
+        log.info("the roots changed, or this host joined anew: every certificate is made anew")
         enrolment.renewAll()
     }
 

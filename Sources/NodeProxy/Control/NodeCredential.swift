@@ -16,6 +16,9 @@ struct NodeCredential: Sendable {
     /// Until when all of the chain is valid, in Unix seconds.
     var notAfter: Int64 { chain.reduce(Int64.max) { min($0, $1.notAfter) } }
 
+    /// SHA-256 of the public key, in hexadecimal digits: another one after each joining.
+    var keyDigest: String { key.publicKey.fingerprint.description }
+
     /// Who a control plane of this mesh is.
     var controlPlane: SPIFFEID? {
         SPIFFEID(trustDomain: identity.trustDomain, namespace: "warren-system", serviceAccount: "warren-control")

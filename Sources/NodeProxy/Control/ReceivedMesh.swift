@@ -37,6 +37,7 @@ struct ReceivedMesh: Sendable {
     private var services: [String: Boxed<Service>] = [:]
     private var authorizations: [String: Boxed<Authorization>] = [:]
     private var local: [String: LocalWorkload] = [:]
+    private var evictions: [String: Eviction] = [:]
     /// Somebody said that another store, or an older state of this one, is right.
     private var acceptsAnyStore = false
     /// Resources whose newest version was refused; at most so many.
@@ -116,6 +117,7 @@ struct ReceivedMesh: Sendable {
                 services[resource.name] = Boxed(service)
             case .authorization(let authorization): authorizations[resource.name] = Boxed(authorization)
             case .local(let workload): local[resource.name] = workload
+            case .eviction(let eviction): evictions[resource.name] = eviction
             }
         }
         for name in push.removed {
@@ -125,6 +127,7 @@ struct ReceivedMesh: Sendable {
                 services[name] = nil
             case .authorization: authorizations[name] = nil
             case .local: local[name] = nil
+            case .eviction: evictions[name] = nil
             case nil: break
             }
         }
@@ -147,7 +150,7 @@ struct ReceivedMesh: Sendable {
             workloads: workloads.values.sorted { $0.uid < $1.uid },
             services: services.values.map(\.content).sorted { $0.key < $1.key },
             authorizations: authorizations.values.map(\.content).sorted { $0.key < $1.key },
-            local: local.values.sorted { $0.uid < $1.uid })
+            local: local.values.sorted { $0.uid < $1.uid }, evictions: evictions.values.sorted { $0.tag < $1.tag })
     }
 
     /// All of it as the responses of a control plane that would tell it, each of a size that is taken.
@@ -173,6 +176,10 @@ struct ReceivedMesh: Sendable {
             case .local:
                 for (name, workload) in local {
                     writer.add(type, name, held.version(of: name, type), LocalAPI.LocalWorkload(workload).encoded)
+                }
+            case .eviction:
+                for (name, eviction) in evictions {
+                    writer.add(type, name, held.version(of: name, type), EvictionAPI.Eviction(eviction).encoded)
                 }
             }
             writer.finish(type)

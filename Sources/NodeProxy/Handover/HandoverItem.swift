@@ -95,9 +95,10 @@ struct InheritedWorkload: Hashable, Sendable {
         else { return nil }
         let addresses = texts.compactMap { $0.stringValue.flatMap { IPAddress($0) } }
         guard addresses.count == texts.count else { return nil }
+        // How long its listeners wait for a silent peer is for the new daemon's own configuration to say.
         plan = EnrolmentPlan(
             uid: uid, name: name, identity: identity, addresses: addresses, network: network, namespaceName: namespaceName,
-            dropsNonTCP: dropsNonTCP)
+            dropsNonTCP: dropsNonTCP, keepalive: Keepalive())
         self.namespace = namespace
         self.isDraining = isDraining
     }

@@ -16,7 +16,8 @@ enum ControlCommand {
             detail:
                 "intermediate makes a fresh intermediate. A root is changed in three steps, each when all hosts have followed the one before,"
                 + " which the control plane checks: introduce-root trusts a second root beside the first, use-root signs by it, drop-root"
-                + " trusts the first no more. abandon-root takes back an introduction.",
+                + " trusts the first no more. abandon-root takes back an introduction. adopt copies an authority that was given as files into the"
+                + " control plane's own directory, where the other steps change it.",
             operands: steps.joined(separator: "|"),
             options: [
                 CommandOption(
@@ -27,6 +28,7 @@ enum ControlCommand {
             examples: [
                 ("warren control rotate intermediate", "A fresh intermediate."),
                 ("warren control rotate introduce-root", "The first of three steps to a new root."),
+                ("warren control rotate adopt", "The CA that was copied to each host is the control plane's from now on."),
             ], run: rotate),
         Command(
             "control accept-store",
@@ -39,7 +41,7 @@ enum ControlCommand {
             run: acceptStore),
     ]
 
-    private static let steps = ["intermediate", "introduce-root", "use-root", "drop-root", "abandon-root"]
+    private static let steps = ["intermediate", "introduce-root", "use-root", "drop-root", "abandon-root", "adopt"]
 
     @Sendable private static func show(_ invocation: Invocation, _ session: Session) -> ExitCode {
         ControlPlane.run(invocation, session) { plane throws(ControlFailure) in

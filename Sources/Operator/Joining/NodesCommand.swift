@@ -16,8 +16,8 @@ enum NodesCommand {
         Command(
             "nodes evict", "Turn hosts out: neither they nor their certificates are accepted any more.",
             detail:
-                "A host that is evicted is refused by the control plane and gets no certificates; those it has end within their lifetime."
-                + " `warren nodes readmit` lets it in again.",
+                "A host that is evicted is refused by the control plane and gets no certificates. The others cut the tunnels of its workloads within"
+                + " seconds and make none to it. `warren nodes readmit` lets it in again.",
             operands: "NAME …", options: [OutputFormat.option] + ContextChoice.options,
             examples: [("warren nodes evict host-a", "A host that was stolen.")], run: { setEvicted(true, $0, $1) }),
         Command(

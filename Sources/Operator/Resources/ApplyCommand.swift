@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Documents
+internal import Kernel
 
 /// `warren apply`: makes the control plane's objects what files say, field by field (server-side apply).
 enum ApplyCommand {
@@ -14,11 +15,18 @@ enum ApplyCommand {
             ManifestReader.option, ContextChoice.namespace,
             CommandOption("dry-run", "Only check and show what would happen: the control plane stores nothing."),
             CommandOption("force-conflicts", "Take over fields that other managers have set otherwise."),
-            CommandOption("field-manager", value: "NAME", "Who applies; warren without a word."), OutputFormat.option,
+            CommandOption("field-manager", value: "NAME", "Who applies; warren without a word."),
+            CommandOption("wait", "Wait until every connected host has taken the objects."),
+            CommandOption("timeout", value: "DURATION", "How long to wait for all of them; 60s without a word."),
+            OutputFormat.option,
         ] + ContextChoice.options,
         examples: [
             ("warren apply -f mesh.yaml", "One file: created, configured or unchanged, object by object."),
             ("warren apply -f policies/ -n shop --dry-run", "What a folder would change in namespace shop."),
+            (
+                "warren apply -f mesh.yaml --wait",
+                "Back when it is in effect on all hosts, or with the words of one that refuses."
+            ),
             ("generate | warren apply -f -", "From standard input."),
         ], run: run)
 
@@ -35,7 +43,10 @@ enum ApplyCommand {
         let label: String
         let namespace: String?
         let outcome: Outcome
-        let failure: ControlFailure?
+        var failure: ControlFailure?
+        /// How many hosts have it, if that was waited for.
+        var hosts: String?
+        var target: ResourceTarget?
 
         var value: Value {
             let causes =
@@ -44,13 +55,17 @@ enum ApplyCommand {
                 ("file", .string(object.file)), ("line", .integer(object.line)), ("object", .string(label)),
                 ("namespace", namespace.map { .string($0) }), ("result", .string(outcome.rawValue)),
                 ("message", failure.map { .string($0.message) }), ("remedy", failure.map { .string($0.remedy) }),
-                ("reason", failure.map { .string($0.reason) }), ("causes", causes.isEmpty ? nil : .array(causes)),
+                ("hosts", hosts.map { .string($0) }), ("reason", failure.map { .string($0.reason) }),
+                ("causes", causes.isEmpty ? nil : .array(causes)),
             ])
         }
     }
 
     @Sendable private static func run(_ invocation: Invocation, _ session: Session) -> ExitCode {
         guard invocation.has("file") else { return session.usage("apply needs -f", hint: "Name a file, a folder or -.") }
+        guard let limit = Interval(option: invocation.value("timeout") ?? "60s") else {
+            return session.usage("--timeout is no duration", hint: "Write it like 30s or 5m.")
+        }
         return ControlPlane.run(invocation, session) { plane throws(ControlFailure) in
             let objects = try ManifestReader.read(invocation.all("file"))
             // What is in a namespace needs it; the order of the file stays otherwise.
@@ -62,10 +77,30 @@ enum ApplyCommand {
                 reports.append(report)
                 if isText { show(report, isDry: invocation.has("dry-run"), session) }
             }
+            if invocation.has("wait"), !invocation.has("dry-run") {
+                try waitForHosts(&reports, HostsWait(limit, plane, session), isText, session)
+            }
             if let text = OutputFormat(invocation).text(.array(reports.map(\.value))) {
                 session.console.print(text.withoutDirectionMarks)
             }
-            return reports.contains { $0.outcome == .failed } ? .failed : .ok
+            return reports.contains { $0.failure != nil } ? .failed : .ok
+        }
+    }
+
+    private static func waitForHosts(
+        _ reports: inout [Report], _ wait: HostsWait, _ isText: Bool, _ session: Session
+    ) throws(ControlFailure) {
+        for index in reports.indices {
+            guard reports[index].failure == nil, let target = reports[index].target else { continue }
+            do throws(ControlFailure) {
+                guard let hosts = try wait.until(target) else { continue }
+                reports[index].hosts = hosts
+                if isText { session.console.print("\(printable(target.label)) \(printable(hosts))\n") }
+            } catch {
+                if error.isUnreachable { throw error }
+                reports[index].failure = error
+                if isText { _ = session.failed(error, about: target.label) }
+            }
         }
     }
 
@@ -78,7 +113,7 @@ enum ApplyCommand {
             let found = try ResourceTargets.target(of: object, invocation, plane)
             target = found
             let outcome = try apply(object.value, found, invocation, plane)
-            return Report(object: object, label: found.label, namespace: found.namespace, outcome: outcome, failure: nil)
+            return Report(object: object, label: found.label, namespace: found.namespace, outcome: outcome, target: found)
         } catch {
             if error.isUnreachable || error.status == 401 { throw error }
             let label = target?.label ?? "\(object.kind.lowercased())/\(object.name)"
@@ -105,9 +140,6 @@ enum ApplyCommand {
             .patch, "\(target.path)?\(parameters.joined(separator: "&"))", bare(object),
             contentType: "application/apply-patch+yaml")
         guard let before, answer.status != 201 else { return .created }
-        if !invocation.has("dry-run"), let version = answer.document["metadata"]?["resourceVersion"] {
-            return version == before["metadata"]?["resourceVersion"] ? .unchanged : .configured
-        }
         return content(before) == content(answer.document) ? .unchanged : .configured
     }
 
@@ -124,9 +156,9 @@ enum ApplyCommand {
     /// Without what a server refuses in an apply: who manages what is its own to say. A file made by `get -o yaml` has it.
     private static func bare(_ object: Value) -> Value { object.changing("metadata") { $0.without(["managedFields"]) } }
 
-    /// What an object says, without what each write changes.
+    /// What an object says, without what each write changes and what the control plane says of it meanwhile.
     private static func content(_ object: Value) -> Value {
-        object.changing("metadata") { $0.without(["managedFields", "resourceVersion", "generation"]) }
+        object.without(["status"]).changing("metadata") { $0.without(["managedFields", "resourceVersion", "generation"]) }
     }
 
     private static func show(_ report: Report, isDry: Bool, _ session: Session) {

@@ -26,11 +26,8 @@ package enum OpenAPI {
         return ["paths": .object(entries.sorted { $0.0 < $1.0 })]
     }()
 
-    /// `/openapi/v3/apis/GROUP/VERSION`.
-    package static func document(group: String, version: String) -> [UInt8] { documents[path(group, version)] ?? [] }
-
-    /// `/openapi/v2`: all kinds in one. As JSON: who wants protobuf gets 406.
-    package static let swagger: [UInt8] = {
+    /// `/openapi/v2`: all kinds in one.
+    static let swagger: Value = {
         var definitions: [(String, Value)] = []
         var paths: [(String, Value)] = []
         for (group, version) in groupVersions {
@@ -38,15 +35,29 @@ package enum OpenAPI {
             definitions += schemas(kinds, version, .v2).filter { entry in !definitions.contains { $0.0 == entry.0 } }
             paths += kinds.flatMap { OpenAPIPaths.all($0, version, .v2) }
         }
-        let document: Value = [
+        return [
             "swagger": "2.0", "info": info, "paths": .object(paths), "definitions": .object(definitions.sorted { $0.0 < $1.0 }),
         ]
-        return document.jsonBytes
     }()
 
-    /// Whether a client that accepts this can read what we have.
-    package static func isAcceptable(_ accept: String) -> Bool {
-        ((try? AcceptedMedia.list(accept)) ?? []).contains { $0.isJSON }
+    private static let swaggerJSON = swagger.jsonBytes
+    private static let swaggerProtobuf = OpenAPIProtobuf(swagger).bytes
+
+    /// `/openapi/v2` as a client wants it.
+    /// - Throws: 406 if it accepts neither JSON nor the protobuf of older kubectls.
+    package static func swagger(accept: String) throws(APIStatus) -> (bytes: [UInt8], contentType: String) {
+        for media in try AcceptedMedia.list(accept) {
+            if media.isJSON { return (swaggerJSON, "application/json") }
+            if media.isOpenAPIProtobuf { return (swaggerProtobuf, AcceptedMedia.openAPIProtobuf) }
+        }
+        throw .notAcceptable
+    }
+
+    /// A document of `/openapi/v3`, which there is as JSON alone.
+    /// - Throws: 406 if the client doesn't accept that.
+    package static func document(group: String, version: String, accept: String) throws(APIStatus) -> [UInt8] {
+        guard try AcceptedMedia.list(accept).contains(where: \.isJSON) else { throw .notAcceptable }
+        return documents[path(group, version)] ?? []
     }
 
     private static let info: Value = ["title": "Warren", "version": "unversioned"]

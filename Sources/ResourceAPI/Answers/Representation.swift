@@ -67,4 +67,12 @@ struct AcceptedMedia {
     subscript(name: String) -> String? { parameters.first { $0.name == name }?.value }
 
     var isJSON: Bool { type == "application/json" || type == "*/*" || type == "application/*" }
+
+    /// `openapi.v2.Document`.
+    static let openAPIProtobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+    /// Clients ask for it with an `@` that the syntax of media types doesn't have, and couldn't read it in an answer.
+    var isOpenAPIProtobuf: Bool {
+        type == Self.openAPIProtobuf || type == "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    }
 }

@@ -84,6 +84,13 @@ package final class HTTPServer: EventSource, TimerTarget {
         if (try? start()) == nil { rest() }
     }
 
+    /// A client that vanished is gone after two minutes. Who reads slowly has bounds of its own, so the kernel needs none.
+    private static let keepalive: Keepalive = {
+        var keepalive = Keepalive()
+        (keepalive.idle, keepalive.interval, keepalive.probes, keepalive.userTimeout) = (.seconds(60), .seconds(15), 4, nil)
+        return keepalive
+    }()
+
     private func begin(_ accepted: consuming Accepted) {
         guard connections.count < bounds.connections else { return refused += 1 }
         let address = accepted.peer
@@ -95,7 +102,7 @@ package final class HTTPServer: EventSource, TimerTarget {
             byAddress[site, default: 0] += 1
             // Answers go out in pieces, and a watcher whose host vanished says nothing more: the kernel asks it. Without these it works, too.
             try? socket.setNoDelay()
-            try? socket.setKeepalive(idle: 60, interval: 15, count: 4)
+            try? socket.setKeepalive(Self.keepalive)
         }
         let peer = HTTPPeer(
             address: credentials == nil ? address : nil,

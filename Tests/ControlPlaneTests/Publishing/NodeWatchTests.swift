@@ -58,6 +58,19 @@ import Testing
         #expect(story.told == ["b unhealthy"])
     }
 
+    @Test func `I22 an evicted host is unhealthy at once, and not again before it comes`() throws {
+        let (clock, story) = (Clock(), Story())
+        let watch = try watch(clock, story)
+        watch.connected("a")
+        watch.connected("b")
+        watch.evicted("b")
+        watch.disconnected("b")
+        watch.evicted("b")
+        #expect(story.told == ["b unhealthy"])
+        watch.connected("b")
+        #expect(story.told == ["b unhealthy", "b healthy"])
+    }
+
     @Test func `I21 a control plane that hears of nobody takes itself for cut off`() throws {
         let (clock, story) = (Clock(), Story())
         let watch = try watch(clock, story)

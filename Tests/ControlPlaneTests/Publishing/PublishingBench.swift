@@ -108,9 +108,13 @@ final class HostCall: GRPCStream {
     private(set) var addresses: [String: WorkloadAPI.Address] = [:]
     private(set) var policies: [String: SecurityAPI.Authorization] = [:]
     private(set) var local: [String: LocalAPI.LocalWorkload] = [:]
+    /// Names of hosts, by what their certificates carry.
+    private(set) var evictions: [String: String] = [:]
     private(set) var versions: [String] = []
     private(set) var received = 0
     private var inbox: [[UInt8]] = []
+    /// What it says to a response that brings this resource, instead of taking it.
+    var refusal: (name: String, error: String)?
     let queued = 0
 
     func send(_ message: [UInt8]) { inbox.append(message) }
@@ -119,7 +123,7 @@ final class HostCall: GRPCStream {
     func cancel() {}
 
     func subscribe() {
-        for type in [ResourceType.address, .authorization, .local] {
+        for type in [ResourceType.address, .authorization, .local, .eviction] {
             var request = DiscoveryAPI.DeltaRequest()
             request.typeURL = type.rawValue
             delegate?.messageReceived(request.encoded, on: self)
@@ -132,10 +136,16 @@ final class HostCall: GRPCStream {
         for message in all {
             guard let response = try? DiscoveryAPI.DeltaResponse(decoding: message) else { continue }
             versions.append(response.systemVersionInfo)
-            note(response)
+            let refusal = response.resources.contains { $0.name == self.refusal?.name } ? self.refusal : nil
+            if refusal == nil { note(response) }
             var request = DiscoveryAPI.DeltaRequest()
             request.typeURL = response.typeURL
             request.responseNonce = response.nonce
+            if let refusal {
+                var status = DiscoveryAPI.Status()
+                (status.code, status.message) = (3, "\(refusal.name): \(refusal.error)")
+                request.errorDetail = status
+            }
             delegate?.messageReceived(request.encoded, on: self)
         }
     }
@@ -148,6 +158,7 @@ final class HostCall: GRPCStream {
             case .address: addresses[resource.name] = try? WorkloadAPI.Address(decoding: bytes)
             case .authorization: policies[resource.name] = try? SecurityAPI.Authorization(decoding: bytes)
             case .local: local[resource.name] = try? LocalAPI.LocalWorkload(decoding: bytes)
+            case .eviction: evictions[resource.name] = (try? EvictionAPI.Eviction(decoding: bytes))?.node
             case nil: break
             }
         }
@@ -156,6 +167,7 @@ final class HostCall: GRPCStream {
             case .address: addresses[name] = nil
             case .authorization: policies[name] = nil
             case .local: local[name] = nil
+            case .eviction: evictions[name] = nil
             case nil: break
             }
         }

@@ -4,6 +4,7 @@ import Discovery
 import Documents
 import Kernel
 import Loop
+import ResourceAPI
 import Store
 import Testing
 
@@ -14,18 +15,63 @@ import Testing
     @Test func `what a host refuses is a condition of its own, with the time of its turn`() {
         let other = Value.object([("type", "Other"), ("status", "True")])
         let refusal = ResourceRefusal(type: .address, name: "w/a", error: "no such field", since: WallTime(seconds: 1))
-        var conditions = NodeConditions.stating([], before: [other], seconds: 10)
+        func stating(_ refusals: [ResourceRefusal]?, before: [Value], seconds: Int64) -> [Value] {
+            Condition.accepted(refusals).put(into: before, seconds: seconds)
+        }
+        var conditions = stating([], before: [other], seconds: 10)
         #expect(conditions.first == other)
         #expect(conditions.last?["status"]?.stringValue == "True")
-        conditions = NodeConditions.stating([], before: conditions, seconds: 20)
+        conditions = stating([], before: conditions, seconds: 20)
         #expect(conditions.last?["lastTransitionTime"]?.stringValue == "1970-01-01T00:00:10Z")
-        conditions = NodeConditions.stating([refusal], before: conditions, seconds: 30)
+        conditions = stating([refusal], before: conditions, seconds: 30)
         #expect(conditions.count == 2)
         #expect(conditions.last?["status"]?.stringValue == "False")
         #expect(conditions.last?["message"]?.stringValue == "w/a: no such field")
         #expect(conditions.last?["lastTransitionTime"]?.stringValue == "1970-01-01T00:00:30Z")
-        conditions = NodeConditions.stating(nil, before: conditions, seconds: 40)
+        conditions = stating(nil, before: conditions, seconds: 40)
         #expect(conditions.last?["status"]?.stringValue == "Unknown")
+    }
+
+    @Test func `an object says how many hosts have taken it, who refuses it, and nothing twice`() throws {
+        let bench = try PublishingBench()
+        let keeper = ProgrammedKeeper(state: bench.state, publishing: bench.publishing, loop: bench.loop)
+        defer { withExtendedLifetime(keeper) {} }
+        try bench.load()
+        let host = bench.host("n1")
+        let policy = Stored.policy("p")
+        func condition() -> Value? {
+            let text = bench.state.cache.object(policy.0)?.text
+            return text.flatMap { try? JSON.read($0) }?.at("status", "conditions")?.sequenceValue?.first
+        }
+        try bench.write([Stored.namespace("shop"), policy])
+        try bench.run("the condition") { condition()?["status"] == "True" }
+        #expect(condition()?["message"]?.stringValue == "acknowledged by 1 of 1 hosts")
+        let written = bench.state.revision
+
+        // One that is connected and doesn't answer: said when it takes long, and again when it has.
+        let mute = HostCall()
+        bench.server.attach(mute, node: "n2")
+        mute.subscribe()
+        try bench.run("the mute") { bench.server.acknowledgement(ofRevision: written).concerned == 2 }
+        bench.state.commit(StoreTransaction(writes: [.put(policy.0, Array((policy.1 ?? "").utf8))])) { _ in }
+        try bench.run("pending") { condition()?["reason"] == "Pending" }
+        #expect(condition()?["status"] == "False" && condition()?["message"]?.stringValue == "acknowledged by 1 of 2 hosts")
+        bench.hosts.append(mute)
+        try bench.run("both") { condition()?["message"]?.stringValue == "acknowledged by 2 of 2 hosts" }
+
+        // One that refuses is named, with its words.
+        host.refusal = ("shop/p", "no such field")
+        bench.state.commit(StoreTransaction(writes: [.put(policy.0, Array((Stored.policy("p", port: "81").1 ?? "").utf8))])) {
+            _ in
+        }
+        try bench.run("refused") { condition()?["reason"] == "Refused" }
+        #expect(condition()?["message"]?.stringValue?.hasPrefix("refused by n1: shop/p: no such field") == true)
+
+        // Our own writes are no news: nothing is written any more.
+        let last = bench.state.revision
+        let end = Instant.now() + .seconds(1)
+        while Instant.now() < end { bench.loop.turn(wait: .milliseconds(10)) }
+        #expect(bench.state.revision == last)
     }
 
     @Test func `how far an object has come is a condition`() throws {
@@ -41,13 +87,13 @@ import Testing
         let revision = try #require(bench.state.cache.object(policy.0)?.revision)
         try bench.run("asking") { bench.server.acknowledgement(ofRevision: revision).concerned == 2 }
         var condition = bench.publishing.programmed(policy.0, revision: revision)
-        #expect(condition?["status"]?.stringValue == "False")
-        #expect(condition?["message"]?.stringValue == "acknowledged by 1 of 2 hosts")
+        #expect(condition?.status == "False")
+        #expect(condition?.message == "acknowledged by 1 of 2 hosts")
         bench.hosts.append(mute)
         try bench.run("the other") { bench.server.status(of: "n2")?.isSynchronised == true }
         condition = bench.publishing.programmed(policy.0, revision: revision)
-        #expect(condition?["status"]?.stringValue == "True")
-        #expect(condition?["message"]?.stringValue == "acknowledged by 2 of 2 hosts")
+        #expect(condition?.status == "True")
+        #expect(condition?.message == "acknowledged by 2 of 2 hosts")
         #expect(bench.publishing.programmed(StoreKey("serviceaccounts", namespace: "shop", "a"), revision: 1) == nil)
     }
 }

@@ -25,6 +25,18 @@ import Transport
         #expect(client.responses.last?.systemVersionInfo == "store-1/1")
     }
 
+    @Test func `a call ends with the certificate or token that it was begun with`() throws {
+        let bench = try ServerBench()
+        let stream = MemoryStream()
+        bench.server.attach(stream, node: "n1", until: WallTime.now().seconds + 1)
+        let other = MemoryStream()
+        bench.server.attach(other, node: "n2", until: WallTime.now().seconds + 1000)
+        let end = Instant.now() + .seconds(20)
+        while stream.status == nil, Instant.now() < end { bench.loop.turn(wait: .milliseconds(20)) }
+        #expect(stream.status?.code == .unauthenticated && bench.server.status(of: "n1") == nil)
+        #expect(other.status == nil)
+    }
+
     @Test func `one change is one resource, and the same again is none`() throws {
         let bench = try ServerBench()
         bench.apply((0..<100).map { Make.workload("w\($0)") })
@@ -94,7 +106,7 @@ import Transport
         let same = bench.client(held: third.held)
         bench.settle()
         #expect(same.takeStory() == [])
-        #expect(same.responses.count == 3)
+        #expect(same.responses.count == 4)
     }
 
     @Test func `what a client held and what changed while it was told are both right`() throws {
@@ -178,7 +190,7 @@ import Transport
         status = try #require(bench.server.status(of: "n1"))
         #expect(status.refusals.isEmpty)
         #expect(status.isSynchronised)
-        #expect(bench.server.metrics.refused == [0, 1, 0])
+        #expect(bench.server.metrics.refused == [0, 0, 1, 0])
     }
 
     @Test func `nobody is told anything before everything is loaded`() throws {

@@ -91,7 +91,7 @@ final class TestClient {
     }
 
     func subscribeToAll(held: [ResourceType: [String: String]] = [:]) {
-        for type in [ResourceType.address, .authorization, .local] { subscribe(type, held: held[type] ?? [:]) }
+        for type in [ResourceType.address, .authorization, .local, .eviction] { subscribe(type, held: held[type] ?? [:]) }
     }
 
     /// Reads what came. True if there was something.

@@ -141,7 +141,7 @@ private final class DeltaConversation {
 
     private func ask(_ input: inout FuzzInput) -> [UInt8] {
         var request = DiscoveryAPI.DeltaRequest()
-        request.typeURL = ResourceType.allCases[input.choice(3)].rawValue
+        request.typeURL = ResourceType.allCases[input.choice(4)].rawValue
         let names = ["*", "w/1", "w/2", "/10.0.0.1", "shop/p1", "shop/s.shop", "nobody"]
         for _ in 0..<input.choice(4) { request.resourceNamesSubscribe.append(names[input.choice(names.count)]) }
         for _ in 0..<input.choice(4) { request.resourceNamesUnsubscribe.append(names[input.choice(names.count)]) }

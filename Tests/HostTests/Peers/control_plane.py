@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 ADDRESS = "type.googleapis.com/istio.workload.Address"
 AUTHORIZATION = "type.googleapis.com/istio.security.Authorization"
+EVICTION = "type.googleapis.com/warren.security.Eviction"
 LOCAL = "type.googleapis.com/warren.workload.LocalWorkload"
 
 
@@ -85,7 +86,7 @@ class State:
         with open(path, encoding="utf-8") as file:
             said = json.load(file)
         self.position = f"{said['store']}/{said['revision']}"
-        self.resources = {ADDRESS: {}, AUTHORIZATION: {}, LOCAL: {}}
+        self.resources = {ADDRESS: {}, AUTHORIZATION: {}, LOCAL: {}, EVICTION: {}}
         for name in said.get("recorded", []):
             self.add_recorded(name)
         for workload in said.get("workloads", []):

@@ -17,7 +17,7 @@ package final class LabNode {
     /// Daemons that handed over to the one after them, the oldest first.
     package private(set) var former: [LabProcess] = []
 
-    init(_ host: LabHost) throws {
+    package init(_ host: LabHost) throws {
         self.host = host
         config = LabConfig(node: host.name)
         try TestAuthority.shared.get().install(on: host)

@@ -126,7 +126,7 @@ extension ControlConfiguration {
             "authority.lifetime", \.authority.lifetime, .seconds(10) ... .hours(24 * 90),
             "How long a workload's certificate is valid at most.", because: "Istio's default: a stolen key is worth a day."),
         .duration(
-            "authority.nodeLifetime", \.authority.nodeLifetime, .seconds(30) ... .hours(24 * 365),
+            "authority.nodeLifetime", \.authority.nodeLifetime, .seconds(10) ... .hours(24 * 365),
             "How long a host's certificate is valid; hosts renew it at half of that.",
             because:
                 "A control plane that is down over a long weekend is found again by every host; who is evicted is refused at once whatever this says."

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Documents
+internal import Kernel
+internal import Loop
+internal import ResourceAPI
+internal import Store
+
+/// Writes into objects how far hosts have come with them, as the condition `Programmed` that `kubectl wait` reads: once when all have taken what
+/// stands, and before that only if it takes long or a host refuses. Many objects are one commit. On the loop of the API.
+///
+///     changed ──► waiting ──acknowledged, refused──► written ──► (refused: waiting)
+final class ProgrammedKeeper: StateObserver, TimerTarget {
+    private static let interval = Interval.milliseconds(200)
+    private static let batch = 256
+    /// Only what takes longer is said to be pending.
+    private static let patience = Interval.seconds(2)
+
+    /// After a restart hosts come again first, and then are counted.
+    private static let settling = Interval.seconds(10)
+
+    private struct Wait {
+        let revision: UInt64
+        let since: Instant
+        /// It stood before we began: what it says of itself may still hold.
+        var isOld = false
+        /// What was written last, so that an object isn't read again for it.
+        var said: Condition?
+    }
+
+    private let state: ControlState
+    private let publishing: Publishing
+    private let loop: Loop
+    private var waiting: [StoreKey: Wait] = [:]
+    /// Of the keys that wait, those that have yet to be looked at in this round.
+    private var round: [StoreKey] = []
+    /// What is being written: its own change is no news.
+    private var writing: [StoreKey: [UInt8]] = [:]
+    private var isArmed = false
+
+    init(state: ControlState, publishing: Publishing, loop: Loop) {
+        self.state = state
+        self.publishing = publishing
+        self.loop = loop
+        state.observe(self)
+    }
+
+    func stateLoaded(_ state: ControlState) {
+        let now = Instant.now()
+        waiting = [:]
+        for resource in PublishedKind.resources where PublishedKind.hasCondition(resource) {
+            for object in state.cache.objects(resource) {
+                waiting[object.key] = Wait(revision: object.revision, since: now, isOld: true)
+            }
+        }
+        arm()
+    }
+
+    func stateChanged(_ state: ControlState, _ changes: [StoreChange]) {
+        let now = Instant.now()
+        for change in changes where PublishedKind.hasCondition(change.key.resource) {
+            if let value = change.value {
+                guard writing[change.key] != value else { continue }
+                waiting[change.key] = Wait(revision: change.revision, since: now)
+            } else {
+                waiting[change.key] = nil
+            }
+        }
+        arm()
+    }
+
+    private func arm() {
+        guard !isArmed, !waiting.isEmpty else { return }
+        isArmed = true
+        _ = loop.arm(Self.interval, self, tag: 0)
+    }
+
+    func timerFired(_ tag: UInt32) {
+        isArmed = false
+        if publishing.isLoaded, writing.isEmpty { look() }
+        arm()
+    }
+
+    private func look() {
+        if round.isEmpty { round = Array(waiting.keys) }
+        let now = Instant.now()
+        var transaction = StoreTransaction()
+        for _ in 0..<min(Self.batch, round.count) {
+            let key = round.removeLast()
+            guard var wait = waiting[key] else { continue }
+            if wait.isOld, now < wait.since + Self.settling { continue }
+            guard let condition = publishing.programmed(key, revision: wait.revision), let standing = state.cache.object(key)
+            else {
+                waiting[key] = nil
+                continue
+            }
+            let isPending = condition.reason == Condition.pending
+            // How many of many have it isn't written each time.
+            if isPending, now < wait.since + Self.patience || wait.said?.reason == condition.reason { continue }
+            if wait.said == condition { continue }
+            if let text = Self.stating(condition, standing, unlessTrue: wait.isOld) {
+                transaction.conditions.append(.init(key, revision: standing.revision))
+                transaction.writes.append(.put(key, text))
+                writing[key] = text
+            }
+            wait.said = condition
+            wait.isOld = false
+            // A host that refused may take it when it comes again as a newer version.
+            waiting[key] = isPending || condition.reason == Condition.refused ? wait : nil
+        }
+        commit(transaction)
+    }
+
+    /// The object with the condition; nil if it says so already.
+    private static func stating(_ condition: Condition, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
+        // What can't be read is told elsewhere, by name.
+        guard let object = try? JSON.read(standing.text) else { return nil }
+        let generation = object.at("metadata", "generation")?.integerValue
+        let before = object.at("status", "conditions")?.sequenceValue ?? []
+        if condition.stands(in: before, generation: generation) { return nil }
+        let isTrue = before.contains {
+            $0["type"]?.stringValue == condition.type && $0["status"] == "True"
+                && $0["observedGeneration"]?.integerValue == generation
+        }
+        if unlessTrue, isTrue { return nil }
+        let after = condition.put(into: before, generation: generation, seconds: WallTime.now().seconds)
+        return ObjectText.stored(object.setting(["status", "conditions"], .array(after)))
+    }
+
+    private func commit(_ transaction: StoreTransaction) {
+        guard !transaction.writes.isEmpty else { return }
+        state.commit(transaction) { [weak self] outcome in
+            guard let self else { return }
+            let keys = Array(writing.keys)
+            writing = [:]
+            guard case .failure = outcome else { return }
+            // Somebody else wrote one of them, or the store is away: all are looked at again.
+            let now = Instant.now()
+            for key in keys where waiting[key]?.said != nil || waiting[key] == nil {
+                guard let standing = state.cache.object(key) else { continue }
+                waiting[key] = Wait(revision: standing.revision, since: now)
+            }
+            arm()
+        }
+    }
+}
