@@ -15,7 +15,7 @@ build_packages=(libssl-dev libnghttp2-dev libnftables-dev libyaml-dev libsqlite3
 lab_packages=(
     iproute2 util-linux procps nftables conntrack tcpdump
     curl nginx-light iperf3 nghttp2-client nghttp2-proxy openssl python3 python3-h2 python3-cryptography
-    python3-grpcio python3-kubernetes
+    python3-grpcio python3-kubernetes etcd-server etcd-client
 )
 package_packages=(dpkg-dev)
 bench_packages=(wrk haproxy libnginx-mod-stream)

@@ -64,6 +64,7 @@ int clinux_is_namespace(int descriptor) {
 
 int clinux_thread_id(void) { return (int)syscall(SYS_gettid); }
 int clinux_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+int clinux_sem_wait_until(sem_t *semaphore, const struct timespec *end) { return sem_clockwait(semaphore, CLOCK_MONOTONIC, end); }
 int clinux_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
 int clinux_no_core(void) {
     const struct rlimit none = {0, 0};

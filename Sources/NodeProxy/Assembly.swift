@@ -125,7 +125,7 @@ extension WorkerSettings {
         tunnel.largestStreamWindow = limits.streamWindow.bytes
         tunnel.windowBudget = limits.windowMemory.bytes / workers
         tunnel.heldBudget = limits.heldMemory.bytes / workers
-        tunnel.congestionControl = configuration.tunnel.congestionControl.isEmpty ? nil : configuration.tunnel.congestionControl
+        congestionControl = configuration.tunnel.congestionControl.isEmpty ? nil : configuration.tunnel.congestionControl
         reachTimeout = timeouts.establish
         connectTimeout = timeouts.connect
         connections = max(1, limits.connections / workers)
@@ -142,7 +142,7 @@ extension WorkerSettings {
         metrics = MetricOptions(maximumSeries: configuration.metrics.maximumSeries, idle: configuration.metrics.idle)
         tunnel.halfClosedTimeout = timeouts.halfClosed
         tunnel.streamAge = configuration.tunnel.maxStreamAge
-        tunnel.keepalive = configuration.keepalive
+        keepalive = configuration.keepalive
         serverHTTP2.limits.resets.burst = limits.resetRate
         serverHTTP2.limits.resets.perSecond = max(1, limits.resetRate / 10)
         tunnelsOnSameHost = configuration.sameHost == .tunnel

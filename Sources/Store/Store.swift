@@ -8,6 +8,9 @@ package protocol Store: AnyObject, Sendable {
     /// Which store this is, made with it and kept by it for ever: whoever remembers revisions remembers this beside them (I21).
     var identity: String { get }
 
+    /// Others change it too: what this process has in memory may be behind.
+    var isShared: Bool { get }
+
     /// The revision of the newest change.
     func revision() throws(StoreFailure) -> UInt64
 
@@ -31,6 +34,22 @@ package protocol Store: AnyObject, Sendable {
 
     /// Forgets what happened before a revision; objects stay.
     func compact(before revision: UInt64) throws(StoreFailure)
+
+    /// Takes a name for this process, for as long as it lives and reaches the store: what only one replica may do, and who is there. Nil: another has it.
+    /// Names aren't objects: they have no revisions and aren't told as changes.
+    func acquire(_ name: String, value: [UInt8]) throws(StoreFailure) -> (any StoreLease)?
+
+    /// The names that are taken now, a thousand at most, with what their holders say.
+    func leases() throws(StoreFailure) -> [String: [UInt8]]
+}
+
+/// A name that is held. Safe from any thread; it is kept for as long as this object, or until `release`.
+package protocol StoreLease: AnyObject, Sendable {
+    var name: String { get }
+    /// False from when another may have it: what only one may do has to rest from before that moment.
+    var isHeld: Bool { get }
+    /// Lets it go now, for others don't have to wait then. Blocks.
+    func release()
 }
 
 /// The place of an object. Ordered by resource, namespace, name.
@@ -94,7 +113,16 @@ package struct StoreTransaction: Hashable, Sendable {
     package enum Write: Hashable, Sendable {
         case put(StoreKey, [UInt8])
         case delete(StoreKey)
+
+        package var key: StoreKey {
+            switch self {
+            case .put(let key, _), .delete(let key): key
+            }
+        }
     }
+
+    /// Writes and conditions that every store takes at once: etcd has 128 as its standard, and needs some itself.
+    package static let limit = 100
 
     package var conditions: [Condition]
     package var writes: [Write]
@@ -102,6 +130,12 @@ package struct StoreTransaction: Hashable, Sendable {
     package init(conditions: [Condition] = [], writes: [Write] = []) {
         self.conditions = conditions
         self.writes = writes
+    }
+
+    /// The last write of each key, in order: an object changes once per revision.
+    var lastWrites: [Write] {
+        var seen: Set<StoreKey> = []
+        return writes.reversed().filter { seen.insert($0.key).inserted }.reversed()
     }
 
     /// Bytes of the texts that it writes.

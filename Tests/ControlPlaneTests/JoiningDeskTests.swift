@@ -217,6 +217,7 @@ final class ForgetfulStore: Store {
     init(_ store: any Store) { self.store = store }
 
     var identity: String { store.identity }
+    let isShared = false
     func revision() throws(StoreFailure) -> UInt64 { try store.revision() }
     func get(_ key: StoreKey) throws(StoreFailure) -> StoredObject? { try store.get(key) }
     func list(_ resource: String?, namespace: String?) throws(StoreFailure) -> StoredList {
@@ -233,4 +234,8 @@ final class ForgetfulStore: Store {
     }
     func observe(_ notify: @escaping @Sendable () -> Void) { store.observe(notify) }
     func compact(before revision: UInt64) throws(StoreFailure) { try store.compact(before: revision) }
+    func acquire(_ name: String, value: [UInt8]) throws(StoreFailure) -> (any StoreLease)? {
+        try store.acquire(name, value: value)
+    }
+    func leases() throws(StoreFailure) -> [String: [UInt8]] { try store.leases() }
 }

@@ -166,6 +166,7 @@ import Testing
 
     @Test(arguments: StoreKind.allCases) func `of concurrent commits under one condition one wins`(kind: StoreKind) throws {
         try kind.withStore { store in
+            let start = try store.revision()
             try store.put(Self.a, "0")
             let wins = Atomic<Int>(0)
             let failures = Mutex<[StoreFailure]>([])
@@ -188,10 +189,26 @@ import Testing
             }
             #expect(failures.withLock { $0 } == [])
             #expect(wins.load(ordering: .relaxed) > 0)
-            let revisions = try store.changes(after: 0, limit: 1000).map(\.revision)
+            let revisions = try store.changes(after: start, limit: 1000).map(\.revision)
             #expect(try store.text(Self.a) == "\(wins.load(ordering: .relaxed))")
             #expect(revisions.count == wins.load(ordering: .relaxed) + 1)
             #expect(Set(revisions).count == revisions.count)
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases) func `a name is one holder's until it is released`(kind: StoreKind) throws {
+        try kind.withReplicas { one, other in
+            let lease = try #require(try one.acquire("replica/a", value: [1]))
+            #expect(lease.isHeld && lease.name == "replica/a")
+            #expect(try other.acquire("replica/a", value: [2]) == nil)
+            let second = try #require(try other.acquire("replica/b", value: [2]))
+            #expect(try one.leases() == ["replica/a": [1], "replica/b": [2]])
+            #expect(try one.list(nil, namespace: nil).objects.isEmpty)
+            lease.release()
+            #expect(!lease.isHeld)
+            #expect(try other.leases() == ["replica/b": [2]])
+            let again = try #require(try other.acquire("replica/a", value: [3]))
+            #expect(again.isHeld && second.isHeld)
         }
     }
 }

@@ -11,6 +11,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <semaphore.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <time.h>
 
 int clinux_accept(int listener, struct sockaddr_storage *peer, socklen_t *length);
 int clinux_enter_network_namespace(int descriptor);
@@ -31,6 +33,8 @@ int clinux_thread_id(void);
 int clinux_set_thread_name(const char *name);
 int clinux_die_with_parent(int signal);
 int clinux_no_core(void);
+/// Waits at most until that moment of CLOCK_MONOTONIC.
+int clinux_sem_wait_until(sem_t *semaphore, const struct timespec *end);
 
 /// SO_ORIGINAL_DST of the family; fills a sockaddr_in or sockaddr_in6.
 int clinux_original_destination(int socket, int ipv6, struct sockaddr_storage *address, socklen_t *length);

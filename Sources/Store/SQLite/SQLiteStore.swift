@@ -7,10 +7,13 @@ import Synchronization
 /// the disk (I23). The file belongs to one control plane; others may read it, for a backup.
 package final class SQLiteStore: Store {
     package let identity: String
+    package let isShared = false
     private let connection: Mutex<SQLiteConnection>
     /// Holds the file's lock. Declared after the connection, so that it goes after it.
     private let file: Descriptor
     private let observers = Mutex<[@Sendable () -> Void]>([])
+    /// Nobody else has the file: names are this process's affair.
+    private let leased = Mutex<[String: [UInt8]]>([:])
 
     /// Opens the store at a path, or makes it there; its folder must be there.
     /// - Throws: `.unusable` if there is something else, a newer version, or damage; it is left as it is.
@@ -66,5 +69,41 @@ package final class SQLiteStore: Store {
             let connection = connection
             try connection.transaction(writing: true) { () throws(StoreFailure) in try connection.compact(before: revision) }
         }
+    }
+
+    // MARK: - Leases
+
+    package func acquire(_ name: String, value: [UInt8]) throws(StoreFailure) -> (any StoreLease)? {
+        let isFree = leased.withLock { leased in
+            guard leased[name] == nil else { return false }
+            leased[name] = value
+            return true
+        }
+        return isFree ? SQLiteLease(name, store: self) : nil
+    }
+
+    package func leases() throws(StoreFailure) -> [String: [UInt8]] { leased.withLock { $0 } }
+
+    fileprivate func release(_ name: String) { leased.withLock { $0[name] = nil } }
+}
+
+/// A name in the one process that has the file: it is its own until it lets it go.
+private final class SQLiteLease: StoreLease {
+    let name: String
+    private let held = Atomic(true)
+    private weak let store: SQLiteStore?
+
+    init(_ name: String, store: SQLiteStore) {
+        self.name = name
+        self.store = store
+    }
+
+    deinit { release() }
+
+    var isHeld: Bool { held.load(ordering: .acquiring) }
+
+    func release() {
+        guard held.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        store?.release(name)
     }
 }

@@ -105,19 +105,3 @@ extension SQLiteConnection {
 extension StoreKey {
     fileprivate var columns: [SQLiteValue] { [.text(resource), .text(namespace), .text(name)] }
 }
-
-extension StoreTransaction.Write {
-    fileprivate var key: StoreKey {
-        switch self {
-        case .put(let key, _), .delete(let key): key
-        }
-    }
-}
-
-extension StoreTransaction {
-    /// The last write of each key, in order: an object changes once per revision.
-    fileprivate var lastWrites: [Write] {
-        var seen: Set<StoreKey> = []
-        return writes.reversed().filter { seen.insert($0.key).inserted }.reversed()
-    }
-}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Kernel
+internal import Synchronization
+
+extension EtcdStore {
+    /// How often a deletion of what may not be there is tried again because that changed meanwhile.
+    private static let attempts = 8
+
+    package func commit(_ transaction: StoreTransaction) throws(StoreFailure) -> UInt64 {
+        let writes = transaction.lastWrites
+        guard writes.count <= StoreTransaction.limit, transaction.conditions.count <= StoreTransaction.limit else {
+            throw .unusable(
+                "a change of \(writes.count) objects under \(transaction.conditions.count) conditions: etcd takes \(StoreTransaction.limit) of each"
+            )
+        }
+        for _ in 0..<Self.attempts {
+            let standing = try standing(writes, transaction)
+            let attempt = attempt(transaction, writes, standing)
+            let answer: EtcdTransactionAnswer = try Self.ask { () throws(EtcdFailure) in
+                try client.call(EtcdPath.transaction, attempt.request.bytes, isRead: false)
+            }
+            if answer.succeeded {
+                guard attempt.changes else { return try Self.clock(answer.ranges.first, keys) }
+                note(answer.header.revision)
+                return answer.header.revision
+            }
+            // Who tries again has to see with what.
+            note(try Self.clock(answer.ranges.last, keys))
+            if let failure = conflict(transaction, answer) { throw failure }
+        }
+        throw .unavailable("what is to be deleted changes too quickly")
+    }
+
+    /// Of what is deleted without saying that it is there: whether it is, since deleting nothing is no change. Nil where that doesn't matter.
+    private func standing(
+        _ writes: [StoreTransaction.Write], _ transaction: StoreTransaction
+    ) throws(StoreFailure) -> [StoreKey: UInt64]? {
+        let present = Set(transaction.conditions.filter { $0.revision != nil }.map(\.key))
+        let isSure = writes.contains { write in
+            switch write {
+            case .put: true
+            case .delete(let key): present.contains(key)
+            }
+        }
+        guard !isSure, !writes.isEmpty else { return nil }
+        var request = EtcdTransaction()
+        request.success = writes.map { .range(EtcdRange(key: keys.key($0.key), isKeysOnly: true)) }
+        let answer: EtcdTransactionAnswer = try Self.ask { () throws(EtcdFailure) in
+            try client.call(EtcdPath.transaction, request.bytes)
+        }
+        return Dictionary(
+            zip(writes, answer.ranges).map { ($0.key, $1.values.first?.revision ?? 0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    private func attempt(
+        _ transaction: StoreTransaction, _ writes: [StoreTransaction.Write], _ standing: [StoreKey: UInt64]?
+    ) -> (request: EtcdTransaction, changes: Bool) {
+        var request = EtcdTransaction()
+        request.compares = transaction.conditions.map { (keys.key($0.key), $0.revision ?? 0) }
+        var changes = false
+        for write in writes {
+            switch write {
+            case .put(let key, let bytes):
+                request.success.append(.put(keys.key(key), bytes))
+                changes = true
+            case .delete(let key):
+                let place = keys.key(key)
+                if let revision = standing?[key] {
+                    request.compares.append((place, revision))
+                    if revision == 0 { continue }
+                }
+                request.success.append(.delete(place))
+                changes = true
+            }
+        }
+        // What stands is told also to who changes nothing: the clock says which revision that is.
+        request.success.append(changes ? .put(keys.clock, []) : .range(EtcdRange(key: keys.clock)))
+        request.failure = transaction.conditions.map { .range(EtcdRange(key: keys.key($0.key))) }
+        request.failure.append(.range(EtcdRange(key: keys.clock)))
+        return (request, changes)
+    }
+
+    /// The condition that didn't hold; nil if all of the caller's do.
+    private func conflict(_ transaction: StoreTransaction, _ answer: EtcdTransactionAnswer) -> StoreFailure? {
+        for (condition, found) in zip(transaction.conditions, answer.ranges) {
+            let current = found.values.first
+            guard current?.revision != condition.revision else { continue }
+            return .conflict(
+                condition.key,
+                current: current.map { StoredObject(key: condition.key, value: Array($0.value), revision: $0.revision) })
+        }
+        return nil
+    }
+
+    // MARK: - Leases
+
+    package func acquire(_ name: String, value: [UInt8]) throws(StoreFailure) -> (any StoreLease)? {
+        let since = Instant.now()
+        let granted: EtcdLeaseAnswer = try Self.ask { () throws(EtcdFailure) in
+            try client.call(EtcdPath.grant, EtcdRequest.grant(seconds: EtcdLease.lifetime))
+        }
+        let place = keys.lease(name)
+        var request = EtcdTransaction()
+        request.compares = [(place, 0)]
+        request.success = [.put(place, value, lease: granted.lease)]
+        let lease = EtcdLease(name, number: granted.lease, since: since, client: client)
+        do throws(EtcdFailure) {
+            let answer: EtcdTransactionAnswer = try client.call(EtcdPath.transaction, request.bytes, isRead: false)
+            guard answer.succeeded else {
+                lease.release()
+                return nil
+            }
+        } catch {
+            // It may have got the name: that goes with the lease.
+            lease.release()
+            throw error.storeFailure
+        }
+        client.send(.keep(lease))
+        return lease
+    }
+
+    package func leases() throws(StoreFailure) -> [String: [UInt8]] {
+        let span = keys.allLeases
+        let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in
+            try client.call(EtcdPath.range, EtcdRange(key: span.key, end: span.end, limit: 1000).bytes)
+        }
+        return Dictionary(
+            answer.values.compactMap { value in keys.leaseName(value.key).map { ($0, Array(value.value)) } },
+            uniquingKeysWith: { first, _ in first })
+    }
+}
