@@ -84,6 +84,19 @@ package enum File {
         return file
     }
 
+    /// Permission bits of a file that is there.
+    package static func changeMode(_ path: String, _ mode: UInt32) throws(Errno) {
+        _ = try call { unsafe chmod(path, mode_t(mode)) }
+    }
+
+    /// Which file a descriptor has open, wherever its name may be by now.
+    package static func identity(of descriptor: borrowing Descriptor) throws(Errno) -> NamespaceIdentity {
+        var status = stat()
+        let number = descriptor.number
+        _ = try call { unsafe fstat(number, &status) }
+        return NamespaceIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    }
+
     package static func remove(_ path: String) throws(Errno) { _ = try call { unsafe unlink(path) } }
 
     /// The directory and those above it, as far as they lack; `mode` for the last.

@@ -22,6 +22,8 @@ extension Node {
         status.captured = enrolment.enrollees.values.count { if case .captured = $0.phase { true } else { false } }
         status.droppedLogLines = logWriter.dropped
         status.control = control?.info
+        status.generations = earlier.all
+        status.isDraining = duty == .draining
         return status
     }
 

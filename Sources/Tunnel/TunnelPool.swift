@@ -117,6 +117,9 @@ package final class TunnelPool {
 
     package var isEmpty: Bool { lanes.isEmpty }
 
+    /// How many tunnels there are.
+    package var count: Int { keys.count }
+
     // MARK: -
 
     /// Callers beyond the last tunnel wait for room in those there are, within their own deadline.

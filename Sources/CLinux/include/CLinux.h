@@ -41,7 +41,15 @@ int clinux_original_destination(int socket, int ipv6, struct sockaddr_storage *a
 
 /// One descriptor over a Unix socket, with one byte of payload at least.
 long clinux_send_descriptor(int socket, int descriptor, const void *bytes, size_t count);
+/// `descriptor` is -1 if none came. EMSGSIZE: there were more bytes or descriptors than that; those are gone.
 long clinux_receive_descriptor(int socket, int *descriptor, void *bytes, size_t count);
+
+/// A descriptor of the network namespace that a socket lives in.
+int clinux_socket_namespace(int socket);
+
+/// A process by descriptor: it never comes to mean another.
+int clinux_open_process(int pid);
+int clinux_signal_process(int process, int signal);
 
 /// The peer's credentials of a Unix socket.
 int clinux_peer_credentials(int socket, int *pid, unsigned *uid, unsigned *gid);

@@ -233,6 +233,7 @@ final class ControlMesh: MeshSource {
     // MARK: - The disk
 
     private func save() {
+        guard host.isInCharge else { return }
         // What has begun to come isn't whole.
         guard parts.isEmpty else { return saving.set(Self.partSettle) { [weak self] in self?.save() } }
         let store = store
