@@ -64,6 +64,13 @@ extension Store {
     }
 }
 
+/// A store whose whole content can be replaced.
+package protocol RestorableStore: Store {
+    /// In one step: these objects stand and nothing else, all of this revision, which is the newest; the store is called so from its next opening on.
+    /// What happened before is forgotten.
+    func restore(_ objects: [StoredObject], identity: String, revision: UInt64) throws(StoreFailure)
+}
+
 /// The place of an object. Ordered by resource, namespace, name.
 package struct StoreKey: Hashable, Sendable, Comparable {
     /// The plural with its group, `services`, `authorizationpolicies.security.istio.io`: without a version, which is how an object is looked at.

@@ -31,6 +31,8 @@ final class ControlPlaneServer: TimerTarget {
     private let nodes: NodeStatusKeeper
     private let programmed: ProgrammedKeeper
     private let evictions: EvictionKeeper
+    private let registrations: RegistrationKeeper
+    private let backups: BackupService
     private let serving: ServingCredential
     private let counters = AuthorityCounters()
     private let notify = ServiceNotify { path, bytes in try? UnixSocket.send(bytes, to: path) }
@@ -74,7 +76,11 @@ final class ControlPlaneServer: TimerTarget {
                 state: state, loop: loop, book: book, audit: audit, settings: Self.resourceSettings(configuration))
             reports = NodeReports(state: state, server: discovery, publishing: publishing)
             nodes = NodeStatusKeeper(
-                state: state, discovery: discovery, publishing: publishing, reports: reports, loop: loop, log: log)
+                state: state, discovery: discovery, publishing: publishing, reports: reports, loop: loop, log: log,
+                grace: configuration.hosts.grace)
+            registrations = RegistrationKeeper(state: state, loop: loop, log: log)
+            backups = BackupService(
+                store: store, authority: authority, audit: audit, errands: try Errands(name: "backup", loop: loop, limit: 2))
             programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop)
             evictions = EvictionKeeper(
                 state: state, book: book, trustDomain: authority.trustDomain, lifetime: authority.settings.overlap,
@@ -89,6 +95,8 @@ final class ControlPlaneServer: TimerTarget {
                 }
                 self.context = next
             }
+            registrations.isConnected = { [unowned self] in discovery.isConnected($0) }
+            nodes.onExpired = { [unowned self] in registrations.expired($0) }
             book.onTokenLost = { [unowned self] id in resources.revoke("token:\(id)") }
             book.onNodeLost = { [unowned self] name in
                 discovery.disconnect(node: name, GRPCStatus(.permissionDenied, "host \(name) is no member of the mesh any more"))
@@ -225,7 +233,7 @@ final class ControlPlaneServer: TimerTarget {
         } catch {
             return exchange.respond(ControlAnswer.failure(error))
         }
-        if admin.handle(exchange, principal: principal) { return }
+        if admin.handle(exchange, principal: principal) || backups.handle(exchange, principal: principal) { return }
         if exchange.head.target == Path.report { return report(exchange, principal) }
         resources.handle(exchange, principal: principal)
     }

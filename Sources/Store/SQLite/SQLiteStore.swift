@@ -5,7 +5,7 @@ import Synchronization
 
 /// The store of a control plane that stands alone: one SQLite file. Every call takes the one connection in turn; a commit returns after its log is on
 /// the disk (I23). The file belongs to one control plane; others may read it, for a backup.
-package final class SQLiteStore: Store {
+package final class SQLiteStore: RestorableStore {
     package let identity: String
     package let isShared = false
     private let connection: Mutex<SQLiteConnection>
@@ -85,6 +85,15 @@ package final class SQLiteStore: Store {
             let connection = connection
             return try connection.transaction(writing: false) { () throws(StoreFailure) in
                 try connection.changes(after: revision, limit: limit)
+            }
+        }
+    }
+
+    package func restore(_ objects: [StoredObject], identity: String, revision: UInt64) throws(StoreFailure) {
+        try connection.withLock { connection throws(StoreFailure) in
+            let connection = connection
+            try connection.transaction(writing: true) { () throws(StoreFailure) in
+                try connection.restore(objects, identity: identity, revision: revision)
             }
         }
     }
