@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Daemon
 internal import Capture
 internal import Kernel
 internal import Mesh
