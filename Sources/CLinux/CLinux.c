@@ -134,10 +134,10 @@ int clinux_peer_credentials(int socket, int *pid, unsigned *uid, unsigned *gid) 
     return 0;
 }
 
-void clinux_configure_allocator(void) {
+void clinux_configure_allocator(int threshold) {
     mallopt(M_ARENA_MAX, 2);
-    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    mallopt(M_MMAP_THRESHOLD, threshold);
+    mallopt(M_TRIM_THRESHOLD, threshold);
 }
 
 void clinux_trim_allocator(void) { malloc_trim(0); }

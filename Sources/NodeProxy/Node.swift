@@ -325,8 +325,8 @@ final class Node {
         }
         guard let snapshot, let loaded = meshLoaded else { return }
         registry.set(.meshLoaded, to: Double(loaded.seconds))
-        registry.set(.meshObjects, ["workload"], to: Double(snapshot.workloads.count))
-        registry.set(.meshObjects, ["service"], to: Double(snapshot.services.count))
+        registry.set(.meshObjects, ["workload"], to: Double(snapshot.workloadCount))
+        registry.set(.meshObjects, ["service"], to: Double(snapshot.serviceCount))
         registry.set(.meshObjects, ["policy"], to: Double(snapshot.policies.count))
     }
 

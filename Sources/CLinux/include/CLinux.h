@@ -55,7 +55,7 @@ int clinux_signal_process(int process, int signal);
 int clinux_peer_credentials(int socket, int *pid, unsigned *uid, unsigned *gid);
 
 /// glibc's allocator: few arenas and fixed thresholds, so that memory returns to the system.
-void clinux_configure_allocator(void);
+void clinux_configure_allocator(int threshold);
 void clinux_trim_allocator(void);
 
 /// From now on a fault of this program ends with a report on standard error. Once, before other threads exist. See CrashReport.c.
