@@ -2,6 +2,7 @@
 
 internal import Daemon
 internal import Capture
+internal import Daemon
 internal import Kernel
 internal import Mesh
 internal import Telemetry
