@@ -31,7 +31,8 @@ func tests(_ name: String, _ dependencies: String..., resources: [String] = []) 
 /// What is fuzzed: each has a folder in Tests/Fuzz with a harness and a corpus.
 let fuzzed = [
     "JSON", "YAML", "Mesh", "Protobuf", "HTTP1Request", "HTTP1Response", "HTTP2Server", "HTTP2Client", "Headers", "Addresses",
-    "Certificates", "TLS", "Configuration", "Telemetry", "Netlink", "ConnectTarget", "AdminAnswer", "GRPC", "Delta",
+    "Certificates", "TLS", "Configuration", "Telemetry", "Netlink", "ConnectTarget", "AdminAnswer", "GRPC", "Delta", "Resources",
+    "APICall",
 ]
 
 let package = Package(
@@ -105,7 +106,7 @@ let package = Package(
             name: "FuzzHarnesses",
             dependencies: [
                 "Bytes", "Kernel", "TLS", "HTTP", "Documents", "Wire", "Messages", "Mesh", "Daemon", "Telemetry", "Tunnel",
-                "NodeProxy", "Operator", "Discovery", "Transport", "Loop", "COpenSSL",
+                "NodeProxy", "Operator", "Discovery", "Transport", "Loop", "ResourceAPI", "COpenSSL",
             ], path: "Tests/Fuzz", exclude: ["run.sh", "Dictionaries"] + fuzzed.map { "\($0)/Corpus" }, swiftSettings: settings),
         tests("Bytes", "Bytes"),
         tests("Kernel", "Kernel", "Bytes"),

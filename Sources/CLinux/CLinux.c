@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 
 // After netinet/in.h: the kernel's own definitions then step back.
 #include <linux/netfilter_ipv4.h>
+#include <linux/sockios.h>
 
 // From linux/netfilter_ipv6/ip6_tables.h, which drags in more than it gives.
 #ifndef IP6T_SO_ORIGINAL_DST
@@ -100,15 +102,27 @@ long clinux_receive_descriptor(int socket, int *descriptor, void *bytes, size_t 
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     message.msg_control = control.space;
-    message.msg_controllen = sizeof control.space;
+    // Not CMSG_SPACE: its padding has room for a second descriptor.
+    message.msg_controllen = CMSG_LEN(sizeof(int));
     *descriptor = -1;
     long received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (received < 0) return received;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
         if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
             memcpy(descriptor, CMSG_DATA(header), sizeof(int));
+    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        if (*descriptor >= 0) close(*descriptor);
+        *descriptor = -1;
+        errno = EMSGSIZE;
+        return -1;
+    }
     return received;
 }
+
+int clinux_socket_namespace(int socket) { return ioctl(socket, SIOCGSKNS); }
+
+int clinux_open_process(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+int clinux_signal_process(int process, int signal) { return (int)syscall(SYS_pidfd_send_signal, process, signal, NULL, 0); }
 
 int clinux_peer_credentials(int socket, int *pid, unsigned *uid, unsigned *gid) {
     struct ucred credentials;
@@ -120,10 +134,10 @@ int clinux_peer_credentials(int socket, int *pid, unsigned *uid, unsigned *gid) 
     return 0;
 }
 
-void clinux_configure_allocator(void) {
+void clinux_configure_allocator(int threshold) {
     mallopt(M_ARENA_MAX, 2);
-    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    mallopt(M_MMAP_THRESHOLD, threshold);
+    mallopt(M_TRIM_THRESHOLD, threshold);
 }
 
 void clinux_trim_allocator(void) { malloc_trim(0); }

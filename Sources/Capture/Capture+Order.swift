@@ -28,10 +28,12 @@ extension Capture {
     ) throws(CaptureFailure) {
         let open = CaptureRules.elementsText(try openConnections(namespace, includingBeginning: !isCatching))
         let rules = rules(phase, options)
-        if CaptureRules.isOurs(try list(namespace)) {
+        let listing = try list(namespace)
+        if CaptureRules.isOurs(listing) {
             try apply([open] + rules.updates, to: namespace)
         } else {
-            try apply([rules.text + open], to: namespace)
+            // A table that is there in some other form keeps old connections free until the new one takes its place.
+            try apply([listing.isEmpty ? rules.groundText : "", rules.text + open], to: namespace)
         }
         try routing(namespace) { route throws(CaptureFailure) in try route.ensure(CaptureRouting.catching) }
     }

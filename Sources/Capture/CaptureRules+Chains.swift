@@ -10,10 +10,12 @@ extension CaptureRules {
     private static let forget = "ct mark set ct mark & \(hex(~Mark.mask))"
     private static let isRemembered = "ct mark & \(hex(Mark.mask)) == \(hex(Mark.outside))"
 
+    static let towardsApplications = "meta l4proto tcp meta mark & \(hex(Mark.zoneMask)) == \(hex(Mark.inside))"
+
     /// The client's address and a port that we choose may be just those of a plain connection that is redirected: without a zone of its own ours
     /// would be taken for that one, and be sent to 15006. Only the original direction is zoned, so answers are found whatever their mark.
     var zones: [String] {
-        ["meta l4proto tcp meta mark & \(hex(Mark.zoneMask)) == \(hex(Mark.inside)) ct original zone set \(Mark.inside)"]
+        ["\(Self.towardsApplications) ct original zone set \(Mark.inside)"]
     }
 
     /// Before routing. What comes from the wire is answered to the wire: the mark passes to the socket that accepts it and to resets, and lets

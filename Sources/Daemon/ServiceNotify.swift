@@ -32,6 +32,8 @@ package struct ServiceNotify: Sendable {
     package func stopping() { tell("STOPPING=1") }
     /// Every loop turned since the last time.
     package func alive() { tell("WATCHDOG=1") }
+    /// Another process is the service's main process from now on.
+    package func mainProcess(_ process: Int32) { tell("MAINPID=\(process)") }
     /// One line for `systemctl status`.
     package func status(_ text: String) { tell("STATUS=\(text.prefix { $0 != "\n" })") }
 

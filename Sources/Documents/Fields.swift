@@ -14,7 +14,8 @@ package final class Fields {
     package let position: Position
     package let findings: FindingList
     private let entries: [Value.Entry]
-    private var known: Set<String> = []
+    /// The keys that were asked for, in that order, some perhaps twice.
+    private var known: [String] = []
     /// Where each key stands, for mappings that are too long to be searched: labels by the hundred thousand are still read in a second.
     private lazy var places = Dictionary(
         entries.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
@@ -44,13 +45,20 @@ package final class Fields {
 
     /// Reports every key that no accessor asked for. Call it once, last.
     package func finish() {
-        for entry in entries where !known.contains(entry.key) && !findings.isFull {
-            let near = suggestion(for: entry.key, among: known.sorted())
-            let allowed = known.sorted().joined(separator: ", ")
+        for entry in unknown where !findings.isFull {
+            let words = Set(known).sorted()
+            let near = suggestion(for: entry.key, among: words)
+            let allowed = words.joined(separator: ", ")
             append(
                 .error, DocumentCode.unknownField, entry.keyPosition, entry.key, "unknown field `\(entry.key)`",
-                remedy: near.map { "Did you mean `\($0)`?" } ?? (known.isEmpty ? "Remove it." : "Known here: \(allowed)."))
+                remedy: near.map { "Did you mean `\($0)`?" } ?? (words.isEmpty ? "Remove it." : "Known here: \(allowed)."))
         }
+    }
+
+    private var unknown: [Value.Entry] {
+        guard entries.count > Self.longestSearched else { return entries.filter { !known.contains($0.key) } }
+        let words = Set(known)
+        return entries.filter { !words.contains($0.key) }
     }
 }
 
@@ -62,7 +70,7 @@ extension Fields {
 
     /// The value as it stands, nil if absent or null. For what the typed accessors don't cover.
     package func value(_ key: String) -> Value? {
-        known.insert(key)
+        known.append(key)
         guard let entry = entry(key), !entry.value.isNull else { return nil }
         return entry.value
     }
@@ -98,7 +106,7 @@ extension Fields {
     }
 
     /// Takes fields without a word, whatever is in them.
-    package func accept(_ keys: String...) { known.formUnion(keys) }
+    package func accept(_ keys: String...) { known += keys }
 
     /// Leaves a finding about this field.
     package func report(

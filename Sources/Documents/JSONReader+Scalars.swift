@@ -37,6 +37,7 @@ extension JSONReader {
     /// RFC 8259 §7, the opening quote being next. The text must be UTF-8, escapes must make whole characters.
     mutating func readString() throws(DocumentFailure) -> String {
         advance()
+        if let plain = try readPlainString() { return plain }
         var text: [UInt8] = []
         while let byte = peek() {
             switch byte {
@@ -55,6 +56,47 @@ extension JSONReader {
             }
         }
         throw failure("a string has no end")
+    }
+
+    /// A string without escapes, as nearly all are: made of the text's own bytes. Nil if it isn't one; nothing was read then.
+    private mutating func readPlainString() throws(DocumentFailure) -> String? {
+        let end = endOfPlain()
+        guard end < bytes.count, bytes[end] == UInt8(ascii: "\"") else { return nil }
+        guard let text = Self.string(bytes.span.extracting(offset..<end)) else { throw failure("a string is not UTF-8") }
+        advance(end + 1 - offset)
+        return text
+    }
+
+    private static func string(_ bytes: Span<UInt8>) -> String? {
+        guard let text = try? UTF8Span(validating: bytes) else { return nil }
+        return String(copying: text)
+    }
+
+    /// The first byte from here that isn't part of a string as it stands.
+    private func endOfPlain() -> Int {
+        var end = offset
+        let count = bytes.count
+        while end < count {
+            let byte = bytes[end]
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 0x20 { break }
+            end += 1
+        }
+        return end
+    }
+
+    /// Passes over a string, the opening quote being next.
+    mutating func skipString() throws(DocumentFailure) {
+        advance()
+        while true {
+            let end = endOfPlain()
+            advance(end - offset)
+            switch peek() {
+            case UInt8(ascii: "\""): return advance()
+            case UInt8(ascii: "\\"): advance(2)
+            case .some: throw failure("a control character stands in a string")
+            case nil: throw failure("a string has no end")
+            }
+        }
     }
 
     private mutating func readEscape() throws(DocumentFailure) -> [UInt8] {

@@ -3,9 +3,13 @@
 /// Where JSON texts become values. A namespace; the work is done by `JSONReader`, which lives for one text.
 package enum JSON {
     /// One RFC 8259 text: a value and nothing after it. Stricter than the RFC's minimum in that a key may stand only once.
-    package static func read(_ bytes: [UInt8], limits: DocumentLimits = DocumentLimits()) throws(DocumentFailure) -> Value {
+    /// - Parameter without: members with this key are passed over, wherever they stand, and their strings not looked into: for text of ours, most of which
+    ///   is bookkeeping.
+    package static func read(
+        _ bytes: [UInt8], limits: DocumentLimits = DocumentLimits(), without: String? = nil
+    ) throws(DocumentFailure) -> Value {
         try limits.check(size: bytes.count)
-        var reader = JSONReader(bytes, limits: limits)
+        var reader = JSONReader(bytes, limits: limits, without: without)
         return try reader.readText()
     }
 
@@ -16,16 +20,20 @@ package enum JSON {
 
 /// Reads one text from front to back. Every look at a byte is checked; recursion is bounded by the depth limit.
 struct JSONReader {
-    private let bytes: [UInt8]
+    let bytes: [UInt8]
     private let limits: DocumentLimits
+    private let without: String?
     private(set) var offset = 0
     private var nodes = 0
     private var line = 1
     private var lineStart = 0
+    /// Keys of a mapping that are compared one by one; of more a table is made.
+    private static let longestSearched = 16
 
-    init(_ bytes: [UInt8], limits: DocumentLimits) {
+    init(_ bytes: [UInt8], limits: DocumentLimits, without: String? = nil) {
         self.bytes = bytes
         self.limits = limits
+        self.without = without
     }
 
     mutating func readText() throws(DocumentFailure) -> Value {
@@ -37,9 +45,9 @@ struct JSONReader {
 
     // MARK: - Bytes
 
-    func peek() -> UInt8? { bytes.indices.contains(offset) ? bytes[offset] : nil }
+    func peek() -> UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
-    mutating func advance() { offset += 1 }
+    mutating func advance(_ count: Int = 1) { offset += count }
 
     mutating func take(_ byte: Unicode.Scalar) -> Bool {
         guard peek() == UInt8(ascii: byte) else { return false }
@@ -104,13 +112,41 @@ struct JSONReader {
             try count(depth: depth)
             let position = position
             let key = try readString()
-            guard seen.insert(key).inserted else { throw DocumentFailure("the key `\(key)` is there twice", at: position) }
+            guard isNew(key, entries, &seen) else { throw DocumentFailure("the key `\(key)` is there twice", at: position) }
             skipSpace()
             guard take(":") else { throw failure("expected `:`") }
-            entries.append(Value.Entry(key, at: position, try readValue(depth: depth)))
+            if key == without {
+                try skipValue(depth: depth)
+            } else {
+                entries.append(Value.Entry(key, at: position, try readValue(depth: depth)))
+            }
             skipSpace()
             if take("}") { return entries }
             guard take(",") else { throw failure("expected `,` or `}`") }
+        }
+    }
+
+    private func isNew(_ key: String, _ entries: [Value.Entry], _ seen: inout Set<String>) -> Bool {
+        guard entries.count >= Self.longestSearched else { return !entries.contains { $0.key == key } }
+        if seen.isEmpty { seen = Set(entries.lazy.map(\.key)) }
+        return seen.insert(key).inserted
+    }
+
+    /// Passes over a value and makes nothing of it.
+    private mutating func skipValue(depth: Int) throws(DocumentFailure) {
+        skipSpace()
+        try count(depth: depth)
+        switch peek() {
+        case UInt8(ascii: "{"), UInt8(ascii: "["):
+            advance()
+            while true {
+                skipSpace()
+                if take("}") || take("]") { return }
+                if take(",") || take(":") { continue }
+                try skipValue(depth: depth + 1)
+            }
+        case UInt8(ascii: "\""): try skipString()
+        case .some, nil: _ = try readValue(depth: depth)
         }
     }
 

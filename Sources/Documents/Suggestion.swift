@@ -5,10 +5,12 @@ package func suggestion(for word: String, among candidates: some Sequence<String
     let letters = Array(word.lowercased().utf8)
     // Nobody's slip of the keyboard is this long, and the distance costs length × length.
     guard letters.count <= 64 else { return nil }
+    let allowed = letters.count <= 4 ? 1 : 2
     var best: (word: String, distance: Int)?
-    for candidate in candidates where candidate.utf8.count <= 64 {
+    // Each letter more is an edit.
+    for candidate in candidates where abs(candidate.utf8.count - letters.count) <= allowed {
         let distance = editDistance(letters, Array(candidate.lowercased().utf8))
-        guard distance <= (letters.count <= 4 ? 1 : 2), distance < best?.distance ?? .max else { continue }
+        guard distance <= allowed, distance < best?.distance ?? .max else { continue }
         best = (candidate, distance)
     }
     return best?.word

@@ -5,16 +5,14 @@
 package enum GRPCFrame {
     package static let prefix = 5
 
-    /// A message with what goes before it.
-    package static func framed(_ message: [UInt8]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(message.count + prefix)
-        bytes.append(0)
+    /// What goes before a message.
+    package static func head(of message: [UInt8]) -> [UInt8] {
         let length = UInt32(clamping: message.count)
-        for shift in [24, 16, 8, 0] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
-        bytes += message
-        return bytes
+        return [0] + ([24, 16, 8, 0] as [UInt32]).map { UInt8(truncatingIfNeeded: length >> $0) }
     }
+
+    /// A message with what goes before it.
+    package static func framed(_ message: [UInt8]) -> [UInt8] { head(of: message) + message }
 }
 
 /// Why a body isn't a sequence of messages.

@@ -35,6 +35,7 @@ package struct Interval: Comparable, Hashable, Sendable {
 
     @inlinable package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
     @inlinable package static func seconds(_ count: UInt64) -> Interval { Interval(nanoseconds: count &* 1_000_000_000) }
+    @inlinable package static func microseconds(_ count: UInt64) -> Interval { Interval(nanoseconds: count &* 1_000) }
     @inlinable package static func milliseconds(_ count: UInt64) -> Interval { Interval(nanoseconds: count &* 1_000_000) }
 
     @inlinable package var milliseconds: UInt64 { nanoseconds / 1_000_000 }

@@ -43,12 +43,29 @@ package enum File {
             try file.writeAll(bytes)
             _ = try call { fsync(number) }
             file.close()
-            _ = try call { unsafe rename(temporary, path) }
+            _ = try call { unsafe Glibc.rename(temporary, path) }
             try synchronise(directory: parent(of: path))
         } catch {
             _ = unsafe unlink(temporary)
             throw error
         }
+    }
+
+    /// A file to be written from a place on, made if it isn't there; what stood behind the place is gone.
+    package static func openForWriting(_ path: String, at place: Int, mode: UInt32) throws(Errno) -> Descriptor {
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+        let file = Descriptor(takingOwnership: try call { unsafe open(path, flags, mode_t(mode)) })
+        let number = file.number
+        _ = try call { fchmod(number, mode_t(mode)) }
+        _ = try call { ftruncate(number, off_t(place)) }
+        guard lseek(number, off_t(place), SEEK_SET) >= 0 else { throw .current }
+        return file
+    }
+
+    /// Puts a file in another's place, and has that on the disk.
+    package static func rename(_ path: String, to target: String) throws(Errno) {
+        _ = try call { unsafe Glibc.rename(path, target) }
+        try synchronise(directory: parent(of: target))
     }
 
     /// Writes a small value into an existing file of /proc or /sys.
@@ -65,6 +82,19 @@ package enum File {
         let number = file.number
         _ = try call { flock(number, LOCK_EX | LOCK_NB) }
         return file
+    }
+
+    /// Permission bits of a file that is there.
+    package static func changeMode(_ path: String, _ mode: UInt32) throws(Errno) {
+        _ = try call { unsafe chmod(path, mode_t(mode)) }
+    }
+
+    /// Which file a descriptor has open, wherever its name may be by now.
+    package static func identity(of descriptor: borrowing Descriptor) throws(Errno) -> NamespaceIdentity {
+        var status = stat()
+        let number = descriptor.number
+        _ = try call { unsafe fstat(number, &status) }
+        return NamespaceIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
     package static func remove(_ path: String) throws(Errno) { _ = try call { unsafe unlink(path) } }
@@ -125,6 +155,12 @@ package enum File {
 }
 
 extension Descriptor {
+    /// Has what was written to a file on the disk when it returns.
+    package borrowing func synchronise() throws(Errno) {
+        let number = number
+        _ = try call { fdatasync(number) }
+    }
+
     /// Writes everything, waiting where the other side is slow: for files and blocking pipes and sockets.
     package borrowing func writeAll(_ bytes: [UInt8]) throws(Errno) {
         var sent = 0

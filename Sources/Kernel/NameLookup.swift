@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Bytes
+internal import CLinux
 import Glibc
 
 /// The addresses of a host's name, as the system finds them (`/etc/hosts`, DNS, …). Blocking, for as long as the system's resolver likes: a thread's work.

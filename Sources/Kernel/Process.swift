@@ -69,6 +69,13 @@ package struct ChildProcess: ~Copyable {
         }
     }
 
+    /// Lets it live on without us; its number. It never is reaped here.
+    package consuming func abandon() -> CInt {
+        let id = id
+        discard self
+        return id
+    }
+
     package borrowing func signal(_ number: CInt) {
         if !reaped { _ = Glibc.kill(id, number) }
     }

@@ -3,15 +3,26 @@
 internal import CLinux
 import Glibc
 
-/// Unix stream sockets by path: the admin socket and the CLI that talks to it.
+/// Unix sockets by path: the admin socket and the CLI that talks to it, the handover socket, systemd's.
 package enum UnixSocket {
+    /// What a connection carries.
+    package enum Kind: Sendable {
+        case stream
+        /// Messages that keep their borders, in order.
+        case packets
+
+        fileprivate var type: CInt {
+            CInt(self == .stream ? SOCK_STREAM.rawValue : SOCK_SEQPACKET.rawValue) | O_CLOEXEC
+        }
+    }
+
     /// The longest path that fits a `sockaddr_un`, in bytes.
     package static let maximumPath = 107
 
     /// A non-blocking listener. A socket left by a process before us is replaced; the mode is set before anyone may connect.
-    package static func listen(path: String, mode: UInt32, backlog: CInt) throws(Errno) -> Descriptor {
+    package static func listen(path: String, mode: UInt32, backlog: CInt, _ kind: Kind = .stream) throws(Errno) -> Descriptor {
         guard path.utf8.count <= maximumPath else { throw Errno(ENAMETOOLONG) }
-        let socket = try make()
+        let socket = Descriptor(takingOwnership: try call { Glibc.socket(AF_UNIX, kind.type | O_NONBLOCK, 0) })
         _ = unsafe unlink(path)
         let before = umask(0o777)
         defer { _ = umask(before) }
@@ -23,11 +34,12 @@ package enum UnixSocket {
     }
 
     /// A connection to the listener at the path; blocking, since only programs without a loop dial.
-    package static func connect(path: String) throws(Errno) -> Descriptor {
+    /// - Parameter patience: how long a call on it may wait (`wouldBlock` then); nil: for ever.
+    package static func connect(path: String, _ kind: Kind = .stream, patience: Interval? = nil) throws(Errno) -> Descriptor {
         guard path.utf8.count <= maximumPath else { throw Errno(ENAMETOOLONG) }
-        let type = CInt(SOCK_STREAM.rawValue) | O_CLOEXEC
-        let socket = Descriptor(takingOwnership: try call { Glibc.socket(AF_UNIX, type, 0) })
+        let socket = Descriptor(takingOwnership: try call { Glibc.socket(AF_UNIX, kind.type, 0) })
         let number = socket.number
+        if let patience { try socket.setPatience(patience) }
         _ = try call { unsafe withAddress(path) { unsafe Glibc.connect(number, $0, $1) } }
         return socket
     }
@@ -46,11 +58,6 @@ package enum UnixSocket {
                 }
             }
         }
-    }
-
-    private static func make() throws(Errno) -> Descriptor {
-        let type = CInt(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC
-        return Descriptor(takingOwnership: try call { socket(AF_UNIX, type, 0) })
     }
 
     /// - Parameter exactLength: an abstract name ends where its length says, not at a zero byte.

@@ -10,7 +10,10 @@ internal import Tunnel
 /// Builds `warrend` from its configuration and runs it.
 enum Assembly {
     /// Serves until a signal ends it. Returns the exit code.
-    static func run(_ configuration: DaemonConfiguration, signals: consuming SignalDescriptor) throws(Errno) -> CInt {
+    /// - Parameter takesOver: from a daemon that serves, if there is one.
+    static func run(
+        _ configuration: DaemonConfiguration, signals: consuming SignalDescriptor, takesOver: Bool
+    ) throws(Errno) -> CInt {
         let descriptors = Limits.raiseDescriptors()
         let logWriter = try LogWriter(format: configuration.log.format, levels: configuration.log.levels)
         try logWriter.start()
@@ -25,8 +28,16 @@ enum Assembly {
             return ExitCode.configuration
         }
         try? File.makeDirectory(configuration.runDirectory, mode: 0o755)
-        guard let lock = takeLock(in: configuration.runDirectory, log) else { return ExitCode.unavailable }
-        defer { withExtendedLifetime(lock.number) {} }
+        var takeover: Takeover?
+        switch takesOver ? Takeover.ask(configuration) : .nobody {
+        case .nobody: break
+        case .inherited(let found): takeover = found
+        case .refused(let failure):
+            log.error("the daemon that serves doesn't hand over: \(failure)")
+            return ExitCode.unavailable
+        }
+        let inherited = takeover?.inheritance.claim(.lock)
+        guard let lock = inherited ?? takeLock(in: configuration.runDirectory, log) else { return ExitCode.unavailable }
 
         let loop = try Loop()
         let inbox = try Mailbox<NodeMessage>()
@@ -38,10 +49,12 @@ enum Assembly {
         for number in 0..<count {
             let settings = WorkerSettings(configuration, workers: count, descriptors: descriptors)
             let workerLog = logWriter.makeLog(.outbound)
+            let waits = takeover != nil
             threads.append(
                 try Thread(name: "loop-\(number)") {
                     do throws(Errno) {
-                        try Worker(number: number, settings: settings, log: workerLog, fleet: fleet, node: inbox).run()
+                        try Worker(number: number, settings: settings, log: workerLog, fleet: fleet, node: inbox, waits: waits)
+                            .run()
                     } catch {
                         bug("loop \(number) can't be made: \(error)")
                     }
@@ -49,15 +62,14 @@ enum Assembly {
         }
         let node = try Node(
             configuration: configuration, authority: identity.authority, log: log, logWriter: logWriter, loop: loop, inbox: inbox,
-            workers: mailboxes)
+            workers: mailboxes, lock: lock, takeover: takeover)
         if case .joined(let credential) = identity {
             let dialler = try TLSDialler(loop: loop, silence: configuration.control.silence)
             let control = ControlClient(host: node, dialler: dialler, credential: credential)
             control.reporter.workloads = { [unowned node] in node.workloadReports }
             node.use(control)
         }
-        let services = NodeServices(node: node)
-        guard services.start() else { return ExitCode.unavailable }
+        guard node.services.prepare(), takeover != nil || node.services.start() else { return ExitCode.unavailable }
         let code = try node.run(signals: signals)
         for thread in threads { thread.join() }
         return code
@@ -68,7 +80,7 @@ enum Assembly {
         do throws(Errno) {
             return try File.lock("\(directory)/warrend.lock")
         } catch {
-            let other = "another warrend runs with \(directory): one serves a host"
+            let other = "another warrend runs with \(directory): one serves a host. `warrend upgrade` or `--take-over` follow it"
             log.error(error == .wouldBlock ? other : "\(directory)/warrend.lock: \(error)")
             return nil
         }
@@ -113,7 +125,7 @@ extension WorkerSettings {
         tunnel.largestStreamWindow = limits.streamWindow.bytes
         tunnel.windowBudget = limits.windowMemory.bytes / workers
         tunnel.heldBudget = limits.heldMemory.bytes / workers
-        tunnel.congestionControl = configuration.tunnel.congestionControl.isEmpty ? nil : configuration.tunnel.congestionControl
+        congestionControl = configuration.tunnel.congestionControl.isEmpty ? nil : configuration.tunnel.congestionControl
         reachTimeout = timeouts.establish
         connectTimeout = timeouts.connect
         connections = max(1, limits.connections / workers)
@@ -130,7 +142,7 @@ extension WorkerSettings {
         metrics = MetricOptions(maximumSeries: configuration.metrics.maximumSeries, idle: configuration.metrics.idle)
         tunnel.halfClosedTimeout = timeouts.halfClosed
         tunnel.streamAge = configuration.tunnel.maxStreamAge
-        tunnel.keepalive = configuration.keepalive
+        keepalive = configuration.keepalive
         serverHTTP2.limits.resets.burst = limits.resetRate
         serverHTTP2.limits.resets.perSecond = max(1, limits.resetRate / 10)
         tunnelsOnSameHost = configuration.sameHost == .tunnel

@@ -12,14 +12,16 @@ enum CapturedNamespace {
     private static let backlog: CInt = 4096
 
     /// Namespace, certificate and listeners. Nothing is redirected yet.
-    /// - Parameter taken: the namespaces of other workloads, which may have further names.
+    /// - Parameters:
+    ///   - taken: the namespaces of other workloads, which may have further names.
+    ///   - inheritance: listeners of the daemon before us, if it handed over.
     static func prepare(
-        _ plan: EnrolmentPlan, taken: [NamespaceIdentity: String], authority: (any CredentialSource)?
+        _ plan: EnrolmentPlan, taken: [NamespaceIdentity: String], authority: (any CredentialSource)?, inheritance: Inheritance?
     ) -> Result<PreparedWorkload, CaptureRefusal> {
         do throws(CaptureRefusal) {
             let namespace = try open(plan, taken: taken)
             let credential = try credential(plan, authority)
-            let place = try listen(in: namespace, plan.keepalive)
+            let place = try listen(in: namespace, plan.keepalive, inheritance)
             return .success(PreparedWorkload(workload: EnrolledWorkload(plan, at: place), credential: credential))
         } catch {
             return .failure(error)
@@ -115,41 +117,49 @@ enum CapturedNamespace {
         } catch { throw CaptureRefusal("\(error). \(error.remedy)") }
     }
 
-    /// The listeners in the namespace. What is set on a listener every connection accepted from it inherits: no delay, probes (I14),
-    /// and a reset as its end unless it is finished in order (I12).
-    private static func listen(in namespace: consuming NetworkNamespace, _ keepalive: Keepalive) throws(CaptureRefusal)
-        -> WorkloadPlace
-    {
+    /// The listeners in the namespace: those of the daemon before us, or new ones.
+    private static func listen(
+        in namespace: consuming NetworkNamespace, _ keepalive: Keepalive, _ inheritance: Inheritance?
+    ) throws(CaptureRefusal) -> WorkloadPlace {
         let home: NetworkNamespace
         do throws(Errno) { home = try NetworkNamespace.current() } catch {
             throw CaptureRefusal("this host's own network namespace can't be seen: \(error)")
         }
-        let make = { (namespace: borrowing NetworkNamespace, port: UInt16, isTransparent: Bool) throws(CaptureRefusal) in
-            try namespace.enter(from: home) { () throws(CaptureRefusal) in
-                try listener(port, isTransparent ? keepalive.nearby : keepalive, isTransparent: isTransparent)
-            }
+        let make = { (namespace: borrowing NetworkNamespace, port: WorkloadListener.Port) throws(CaptureRefusal) in
+            let probes = port == .outbound ? keepalive.nearby : keepalive
+            let inherited = inheritance?.claim(.listener(port, namespace.identity))
+            if let inherited { return try ready(inherited, port, probes) }
+            return try namespace.enter(from: home) { () throws(CaptureRefusal) in try listener(port, probes) }
         }
-        let outbound = try make(namespace, HBONE.outboundPort, true)
-        let inbound = try make(namespace, HBONE.inboundPort, false)
-        let hbone = try make(namespace, HBONE.port, false)
-        return WorkloadPlace(namespace: namespace, outbound: outbound, inbound: inbound, hbone: hbone)
+        let outbound = try make(namespace, .outbound)
+        let inbound = try make(namespace, .inbound)
+        let hbone = try make(namespace, .hbone)
+        let listeners = WorkloadListeners(outbound: outbound, inbound: inbound, hbone: hbone)
+        return WorkloadPlace(namespace: namespace, listeners: listeners)
     }
 
-    /// What answers the application has the mark that stays inside: the kernel puts it on the answers of sockets that are gone too (`fwmark_reflect`),
-    /// and with the other one the last acknowledgement of a closed connection would leave for the wire, and ours would wait for it.
-    private static func listener(_ port: UInt16, _ keepalive: Keepalive, isTransparent: Bool) throws(CaptureRefusal) -> Descriptor
-    {
+    private static func listener(_ port: WorkloadListener.Port, _ keepalive: Keepalive) throws(CaptureRefusal) -> Descriptor {
+        let socket: Descriptor
         do throws(Errno) {
-            let socket = try Socket.listenEverywhere(
-                port: port, backlog: backlog, mark: isTransparent ? Mark.answering : HBONE.leavingMark,
-                isTransparent: isTransparent)
-            try socket.setNoDelay()
-            try socket.setKeepalive(keepalive)
-            socket.setResetOnClose(true)
-            return socket
+            socket = try Socket.listenEverywhere(
+                port: port.number, backlog: backlog, mark: port.mark, isTransparent: port == .outbound)
         } catch {
             let advice = error == .addressInUse ? ": something else listens there; `ss -ltnp` inside the namespace says what" : ""
-            throw CaptureRefusal("can't listen on port \(port) in the namespace: \(error)\(advice)")
+            throw CaptureRefusal("can't listen on port \(port.number) in the namespace: \(error)\(advice)")
         }
+        return try ready(socket, port, keepalive)
+    }
+
+    /// What is set on a listener every connection accepted from it inherits: no delay, probes (I14), and a reset as its end unless it is finished in
+    /// order (I12).
+    private static func ready(
+        _ socket: consuming Descriptor, _ port: WorkloadListener.Port, _ keepalive: Keepalive
+    ) throws(CaptureRefusal) -> Descriptor {
+        do throws(Errno) {
+            try socket.setNoDelay()
+            try socket.setKeepalive(keepalive)
+        } catch { throw CaptureRefusal("the listener of port \(port.number) can't be set up: \(error)") }
+        socket.setResetOnClose(true)
+        return socket
     }
 }

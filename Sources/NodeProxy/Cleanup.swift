@@ -17,6 +17,13 @@ enum Cleanup {
                 "warrend: a warrend is running, and would put back what is removed: stop it first (`systemctl stop warrend`)\n")
             return 1
         }
+        let draining = Generations(runDirectory: configuration.runDirectory).live()
+        guard draining.isEmpty else {
+            let processes = draining.map { "\($0.process)" }.joined(separator: ", ")
+            StandardStream.error.write(
+                "warrend: connections that are captured are still being finished: end process \(processes) first (`kill`)\n")
+            return 1
+        }
         let capture = Capture(stateDirectory: "\(configuration.runDirectory)/capture")
         var report = capture.cleanup()
         removeProbes(&report)

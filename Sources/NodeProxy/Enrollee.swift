@@ -61,6 +61,8 @@ final class Enrollee {
     var isRenewing = false
     /// The mesh still has the workload, though uncaptured: its connections may take their time.
     var isInMesh = true
+    /// Prepared only to finish a release that the daemon before us began.
+    var isToDrain = false
     /// Connections by worker, as far as they answered.
     var census: [Int: Int] = [:]
 

@@ -13,6 +13,7 @@ internal import Tunnel
 extension Enrolment {
     /// Something changed below /run/netns: a name that is gone, or that means another namespace now, ends its workload (I04).
     func namespacesChanged() {
+        guard node.isInCharge || handsOff else { return }
         for enrollee in enrollees.values {
             guard let workload = enrollee.workload else { continue }
             if case .finishing = enrollee.phase { continue }
@@ -29,7 +30,8 @@ extension Enrolment {
     /// A first mesh that captures nothing here is more likely a wrong path or an empty mount than a wish: what stands is left standing then (I18), and
     /// looked at again with the next mesh. False if so.
     func releaseLeftovers() -> Bool {
-        let names = Set(wanted.values.map(\.namespaceName))
+        // Those too whose release the daemon before this one began.
+        let names = Set(wanted.values.map(\.namespaceName)).union(enrollees.values.map(\.plan.namespaceName))
         guard !names.isEmpty || node.isMeshAuthoritative else { return false }
         let directory = node.captureDirectory
         node.errand {
@@ -43,11 +45,12 @@ extension Enrolment {
 
     /// New connections are refused; open ones go on (I07).
     func stopListening() {
-        for enrollee in enrollees.values { enrollee.workload?.place.stopListening() }
+        for enrollee in enrollees.values { enrollee.workload?.place.listeners?.stopListening() }
     }
 
     /// Puts back what somebody else took away (I03).
     func verify() {
+        guard node.isInCharge else { return }
         for enrollee in enrollees.values {
             guard case .captured = enrollee.phase, !enrollee.isVerifying, let workload = enrollee.workload else { continue }
             enrollee.isVerifying = true
@@ -74,6 +77,7 @@ extension Enrolment {
 
     /// Renews what is due. Called now and then; wall time decides (I11).
     func renewDue() {
+        guard node.isInCharge else { return }
         let now = WallTime.now().seconds
         for enrollee in enrollees.values where enrollee.isInPlace && enrollee.isDue(now) {
             let plan = enrollee.plan

@@ -18,16 +18,26 @@ final class Enrolment {
 
     init(node: Node) { self.node = node }
 
+    func insert(_ enrollee: Enrollee) { enrollees[enrollee.plan.uid] = enrollee }
+    func forget(_ enrollee: Enrollee) { enrollees[enrollee.plan.uid] = nil }
+
+    /// Another daemon looks after rules, records and keys; what becomes of the connections here is the same.
+    var handsOff: Bool { node.duty == .draining }
+
     /// The mesh, or the namespaces of this host, changed.
     func reconcile(_ snapshot: MeshSnapshot) {
         wanted = plans(snapshot)
-        for (uid, enrollee) in enrollees where wanted[uid]?.namespaceName != enrollee.plan.namespaceName {
+        // What it means is looked at when the hand-over is done or given up.
+        guard node.duty != .offering else { return }
+        // Who takes over takes nothing away yet.
+        for (uid, enrollee) in enrollees
+        where node.duty != .building && wanted[uid]?.namespaceName != enrollee.plan.namespaceName {
             enrollee.isInMesh = snapshot.workload(uid: uid) != nil
             leave(enrollee)
         }
         for (uid, plan) in wanted {
             guard let enrollee = enrollees[uid] else {
-                enrol(plan)
+                if !handsOff { enrol(plan) }
                 continue
             }
             guard enrollee.plan.namespaceName == plan.namespaceName else { continue }
@@ -35,7 +45,7 @@ final class Enrolment {
             switch enrollee.phase {
             case .refused: retry(enrollee, plan)
             case .draining: comeBack(enrollee)
-            case .captured: if enrollee.plan != plan { replace(enrollee, plan) }
+            case .captured: if enrollee.plan != plan, node.duty != .building { replace(enrollee, plan) }
             case .preparing, .releasing, .finishing: break
             }
         }
@@ -81,6 +91,7 @@ final class Enrolment {
     /// connections out in plain (I01).
     func replace(_ enrollee: Enrollee, _ plan: EnrolmentPlan) {
         guard !enrollee.isReplacing, let place = enrollee.workload?.place else { return }
+        if handsOff { return adopt(plan, for: enrollee, at: place) }
         enrollee.isReplacing = true
         let (node, directory, number) = (node, node.captureDirectory, enrollee.number)
         node.credentialSource(for: plan.identity) { authority in
@@ -141,8 +152,11 @@ final class Enrolment {
         for other in enrollees.values where other !== enrollee {
             if let place = other.workload?.place { taken[place.namespace.identity] = other.plan.name }
         }
+        // Its listeners may pass to another daemon at this moment; it is tried again soon.
+        guard node.duty != .offering else { return enrollee.phase = .refused("another daemon takes over") }
+        let inheritance = node.takeover?.inheritance
         node.errand { [taken] in
-            CapturedNamespace.prepare(plan, taken: taken, authority: authority)
+            CapturedNamespace.prepare(plan, taken: taken, authority: authority, inheritance: inheritance)
         } then: { node, result in
             node.enrolment.prepared(plan, number, result)
         }
@@ -163,9 +177,10 @@ final class Enrolment {
             enrollee.nextRenewal = node.renewal(of: prepared.credential.credential)
             // Listeners and certificate first: only then may anything be redirected to them.
             node.tell(.enrol(prepared.workload, prepared.credential))
+            if enrollee.isToDrain { return adoptRelease(enrollee) }
             install(enrollee)
         }
-        if wanted[plan.uid]?.namespaceName != plan.namespaceName { leave(enrollee) }
+        if node.isInCharge, wanted[plan.uid]?.namespaceName != plan.namespaceName { leave(enrollee) }
     }
 
     func install(_ enrollee: Enrollee) {
@@ -190,6 +205,7 @@ final class Enrolment {
         node.log.scoped(.capture).info("captured \(plan.name) in \(plan.namespaceName)")
         node.hostGuard.update()
         node.workloadsSettled()
+        guard node.isInCharge else { return }
         if wanted[plan.uid]?.namespaceName != plan.namespaceName { leave(enrollee) }
         if let newer = wanted[plan.uid], newer != plan { replace(enrollee, newer) }
     }
@@ -209,6 +225,8 @@ final class Enrolment {
         switch enrollee.phase {
         case .refused:
             if enrollee.workload == nil { enrollees[enrollee.plan.uid] = nil } else { finish(enrollee, nil) }
+        // It will leave as soon as its listeners are ours.
+        case .preparing where enrollee.isToDrain: break
         case .preparing:
             // What was redirected meanwhile is released when the errand is back.
             if enrollee.workload == nil { enrollees[enrollee.plan.uid] = nil }
@@ -223,6 +241,7 @@ final class Enrolment {
         enrollee.phase = .releasing
         let (plan, directory, number) = (enrollee.plan, node.captureDirectory, enrollee.number)
         node.tell(.drain(uid: plan.uid, retiring: !enrollee.isInMesh))
+        if handsOff { return released(plan, number, nil) }
         node.errand {
             CapturedNamespace.beginRelease(plan, workload, stateDirectory: directory)
         } then: { node, failure in
@@ -235,24 +254,27 @@ final class Enrolment {
         if let failure { node.log.scoped(.capture).error("releasing \(plan.name): \(failure.reason)") }
         enrollee.phase = .draining(since: Instant.now(), idle: nil)
         enrollee.census = [:]
-        node.log.scoped(.capture).info("released \(plan.name); its captured connections go on")
+        if !handsOff { node.log.scoped(.capture).info("released \(plan.name); its captured connections go on") }
         if wanted[plan.uid]?.namespaceName == plan.namespaceName { comeBack(enrollee) } else { node.needCensus() }
     }
 
     func comeBack(_ enrollee: Enrollee) {
-        enrollee.phase = .preparing
+        enrollee.phase = handsOff ? .captured : .preparing
         node.tell(.resume(uid: enrollee.plan.uid))
+        if handsOff { return }
         install(enrollee)
     }
 
     /// Somebody counted: is anything still draining for a reason?
     func counted(worker: Int, open: [String: Int], workers: Int) {
+        guard node.duty == .serving || handsOff else { return }
         let now = Instant.now()
         for enrollee in enrollees.values {
             guard case .draining(let since, let idle) = enrollee.phase else { continue }
             enrollee.census[worker] = open[enrollee.plan.uid] ?? 0
             guard enrollee.census.count == workers else { continue }
-            let total = enrollee.census.values.reduce(0, +)
+            // Those of the daemons before this one are captured by the same rules.
+            let total = enrollee.census.values.reduce(0, +) + (handsOff ? 0 : node.earlier.open(enrollee.plan.uid))
             let limits = node.configuration.capture
             let isOver = limits.drainMaximum.map { now.since(since) >= $0 } ?? false
             let isLate = !enrollee.isInMesh && now.since(since) >= node.configuration.timeouts.drain
@@ -277,6 +299,7 @@ final class Enrolment {
         enrollee.phase = .finishing
         let (plan, directory, number) = (enrollee.plan, node.captureDirectory, enrollee.number)
         node.tell(.remove(uid: plan.uid, failure ?? ConnectionFailure(.shutdown, "\(plan.name) was released")))
+        if handsOff { return enrollees[plan.uid] = nil }
         forgetKey(of: enrollee)
         node.errand {
             CapturedNamespace.finishRelease(plan, workload, stateDirectory: directory)

@@ -16,8 +16,9 @@ final class HostGuard {
     private let path: String?
     /// Whom this host captures, or captured and was never told to release.
     private var remembered: GuardRules
-    /// Whom the rules drop. What is remembered at the start: `warrend guard` was here before us.
-    private var closed: GuardRules
+    /// Whom the rules drop. What is remembered at the start: `warrend guard` was here before us. Nil where another daemon was: what it had them drop
+    /// isn't known.
+    private var closed: GuardRules?
     private var hasEnrolled = false
     private var isBusy = false
     private var isDue = false
@@ -27,12 +28,12 @@ final class HostGuard {
         self.node = node
         path = directory.map(GuardFile.path)
         remembered = path.flatMap { GuardFile.read($0) } ?? GuardRules()
-        closed = remembered
+        closed = node.takeover == nil ? remembered : nil
     }
 
     /// The mesh, or how a workload does, changed.
     func update() {
-        guard let path else { return }
+        guard let path, node.isInCharge else { return }
         guard !isBusy else { return isDue = true }
         let wanted = node.enrolment.wanted
         hasEnrolled = hasEnrolled || !wanted.isEmpty
@@ -54,7 +55,7 @@ final class HostGuard {
         var (newRemembered, newClosed) = (GuardRules(), GuardRules())
         for plan in plans {
             let isKnown = plan.addresses.contains(where: remembered.contains)
-            let state = state(of: plan, isKnown: isKnown, isClosed: plan.addresses.contains(where: closed.contains))
+            let state = state(of: plan, isKnown: isKnown, isClosed: plan.addresses.contains { closed?.contains($0) ?? false })
             for address in plan.addresses where state != .open {
                 newRemembered.insert(address, dropsNonTCP: plan.dropsNonTCP)
                 if state == .closed { newClosed.insert(address, dropsNonTCP: plan.dropsNonTCP) }

@@ -70,7 +70,7 @@ extension MeshSnapshot {
     /// namespace first.
     func targetPort(ofHost host: String, port: UInt16, at id: WorkloadID) -> UInt16? {
         let workload = self[id]
-        let named = workload.services.filter { self[$0.service].service.hostname == host }
+        let named = memberships(of: workload).filter { self[$0.service].service.hostname == host }
         guard
             let membership = named.first(where: { self[$0.service].service.namespace == workload.workload.namespace })
                 ?? named.first(where: { self[$0.service].service.canonical }) ?? named.first,

@@ -16,12 +16,14 @@ extension Node {
             node: configuration.node, process: Limits.processID, started: started, uptime: uptime, pending: readiness.pending,
             loops: workers.count, trustDomain: configuration.mesh.trustDomain, meshPath: configuration.mesh.path,
             meshRevision: snapshot?.revision ?? 0, meshLoaded: meshLoaded, meshRefused: refusalText)
-        status.workloads = snapshot?.workloads.count ?? 0
-        status.services = snapshot?.services.count ?? 0
+        status.workloads = snapshot?.workloadCount ?? 0
+        status.services = snapshot?.serviceCount ?? 0
         status.policies = snapshot?.policies.count ?? 0
         status.captured = enrolment.enrollees.values.count { if case .captured = $0.phase { true } else { false } }
         status.droppedLogLines = logWriter.dropped
         status.control = control?.info
+        status.generations = earlier.all
+        status.isDraining = duty == .draining
         return status
     }
 

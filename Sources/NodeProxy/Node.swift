@@ -36,10 +36,23 @@ final class Node {
     private(set) var authority: Authority?
     private(set) var readiness = ReadinessState(pending: [Pending.mesh, Pending.workloads])
     private(set) var isLeaving = false
-    /// systemd, where that started us.
-    private let notify = ServiceNotify { path, bytes in try? UnixSocket.send(bytes, to: path) }
+    /// systemd, where that started us and this is its main process.
+    var notify = ServiceNotify { path, bytes in try? UnixSocket.send(bytes, to: path) }
+    var duty: Duty
+    /// The lock of "one daemon per host", while that is this one.
+    var lock: Descriptor?
+    /// From whom this process took over, or is about to.
+    let takeover: Takeover?
+    private(set) lazy var services = NodeServices(node: self)
+    private(set) lazy var handover = HandoverServer(node: self)
+    private(set) lazy var earlier = EarlierGenerations(node: self)
+    /// What this process tells of itself once it handed over.
+    var generation: DrainingGeneration?
+    private var underWay = 0
+    private var onSettled: (() -> Void)?
     private var hasReleasedLeftovers = false
     private var idleWorkers: Set<Int> = []
+    private var farewell = Farewell()
     private var exitCode: CInt = 0
     private var timers: [NodeTimer] = []
 
@@ -50,8 +63,11 @@ final class Node {
 
     init(
         configuration: DaemonConfiguration, authority: Authority?, log: Log, logWriter: LogWriter, loop: Loop,
-        inbox: Mailbox<NodeMessage>, workers: [Mailbox<WorkerMessage>]
+        inbox: Mailbox<NodeMessage>, workers: [Mailbox<WorkerMessage>], lock: consuming Descriptor, takeover: Takeover?
     ) throws(Errno) {
+        self.lock = consume lock
+        self.takeover = takeover
+        duty = takeover == nil ? .serving : .building
         self.configuration = configuration
         self.authority = authority
         self.log = log
@@ -75,7 +91,9 @@ final class Node {
 
     private func receive(_ message: NodeMessage) {
         switch message {
-        case .census(let worker, let open): enrolment.counted(worker: worker, open: open, workers: workers.count)
+        case .census(let worker, let open, let tunnels):
+            enrolment.counted(worker: worker, open: open, workers: workers.count)
+            generation?.counted(worker: worker, open: open, tunnels: tunnels)
         case .metrics(let worker, let snapshot):
             registry.absorb(snapshot, now: loop.now)
             census.answered(worker, .metrics)
@@ -86,7 +104,8 @@ final class Node {
             errands.run { withExtendedLifetime(snapshot) {} }
         case .idle(let worker):
             idleWorkers.insert(worker)
-            if isLeaving, idleWorkers.count == workers.count { end() }
+            askIfIdle()
+        case .stillIdle(let worker, let round, let isIdle): stillIdle(worker, round, isIdle)
         case .done(let body): body(self)
         }
     }
@@ -98,11 +117,24 @@ final class Node {
         _ work: @escaping @Sendable () -> Result, then: @escaping @Sendable (Node, Result) -> Void
     ) {
         let inbox = inbox
+        underWay += 1
         errands.run {
             let result = work()
-            inbox.send(.done { node in then(node, result) })
+            inbox.send(
+                .done { node in
+                    then(node, result)
+                    node.errandEnded()
+                })
         }
     }
+
+    private func errandEnded() {
+        underWay -= 1
+        if underWay == 0, let then = onSettled.take() { then() }
+    }
+
+    /// Calls back when no errand is under way.
+    func whenSettled(_ then: @escaping () -> Void) { if underWay == 0 { then() } else { onSettled = then } }
 
     /// The same for those who live on this loop: what follows isn't sent anywhere.
     func work<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void) {
@@ -117,13 +149,17 @@ final class Node {
     func run(signals: consuming SignalDescriptor) throws(Errno) -> CInt {
         let signals = try SignalSource(signals, node: self)
         let namespaces = try NamespaceWatch(node: self)
+        try takeover?.attach(to: self)
         try mesh?.start()
         control?.start()
         every(.seconds(1)) { node in
-            if node.enrolment.isDraining { node.tell(.census) }
+            if node.enrolment.isDraining || node.duty == .draining { node.tell(.census) }
             node.enrolment.renewDue()
-            node.control?.identity.renewIfDue()
+            if node.isInCharge { node.control?.identity.renewIfDue() }
+            if node.duty == .serving { node.earlier.look() }
         }
+        // The one that serves renews this host's certificate: for the next connection to the control plane.
+        every(.seconds(60)) { node in if node.duty == .draining { node.control?.identity.reload() } }
         every(configuration.capture.checkInterval) { $0.enrolment.verify() }
         // So that series expire though nobody scrapes, and refused workloads are tried again.
         every(.seconds(5)) { node in
@@ -150,6 +186,9 @@ final class Node {
         timers.append(NodeTimer(interval, node: self, body))
     }
 
+    /// Once, though it may be called again if the program lives as long again.
+    func after(_ interval: Interval, _ body: @escaping (Node) -> Void) { every(interval, body) }
+
     func reload() {
         log.info("reading the mesh and the CA again")
         mesh?.changed()
@@ -175,20 +214,44 @@ final class Node {
 
     /// Lets what is open finish, within the drain's bound, and ends. Capture stays (I07).
     func leave() {
-        guard !isLeaving else { return end() }
+        guard !isLeaving, duty != .building else { return end(code: exitCode) }
         isLeaving = true
         notify?.stopping()
         readiness.waits(for: "shutdown")
-        enrolment.stopListening()
+        // While another process has the listeners it would be refused whom that one serves.
+        if duty == .serving {
+            enrolment.stopListening()
+            handover.stop()
+            earlier.endAll()
+        }
         log.info("ending: no new connections; open ones have \(configuration.timeouts.drain.seconds) s")
         tell(.shutdown)
-        let limit = configuration.timeouts.drain
-        timers.append(NodeTimer(limit, node: self) { $0.end() })
+        after(configuration.timeouts.drain) { $0.end(code: $0.exitCode) }
     }
 
-    private func end() {
+    func end(code: CInt) {
+        exitCode = code
+        generation?.leave()
         tell(.halt)
         loop.stop()
+    }
+
+    /// Nothing is left to be finished, as far as the workers said: one may have passed a connection to another since.
+    func askIfIdle() {
+        guard isLeaving || duty == .draining, idleWorkers.count == workers.count else { return }
+        tell(.confirmIdle(round: farewell.begin()))
+    }
+
+    private func stillIdle(_ worker: Int, _ round: Int, _ isIdle: Bool) {
+        if !isIdle { idleWorkers.remove(worker) }
+        if farewell.answered(worker, round, isIdle, of: workers.count) { endIfAlone() }
+    }
+
+    /// The daemons before this one, which were told to end with it, have their time too.
+    func endIfAlone() {
+        guard farewell.isComplete, duty == .draining || earlier.all.isEmpty else { return }
+        if duty == .draining { log.info("all connections have ended") }
+        end(code: exitCode)
     }
 
     // MARK: - Mesh
@@ -204,10 +267,18 @@ final class Node {
     func meshArrived(_ snapshot: MeshSnapshot) {
         tell(.snapshot(snapshot))
         reconcile()
-        if !hasReleasedLeftovers { hasReleasedLeftovers = enrolment.releaseLeftovers() }
+        releaseLeftovers()
         readiness.done(Pending.mesh)
         workloadsSettled()
     }
+
+    /// Once, with the first mesh.
+    func releaseLeftovers() {
+        if !hasReleasedLeftovers, isInCharge, snapshot != nil { hasReleasedLeftovers = enrolment.releaseLeftovers() }
+    }
+
+    /// Rules, records, keys and what the control plane hears of this host are ours to change.
+    var isInCharge: Bool { duty == .serving }
 
     func reconcile() {
         if let snapshot, !isLeaving { enrolment.reconcile(snapshot) }
@@ -220,13 +291,21 @@ final class Node {
         control?.reporter.changed()
         guard snapshot != nil else { return }
         let isPreparing = enrolment.enrollees.values.contains { if case .preparing = $0.phase { true } else { false } }
-        if !isPreparing, !readiness.isReady {
-            readiness.done(Pending.workloads)
-            if readiness.isReady {
-                log.info("ready")
-                notify?.ready()
-            }
+        guard !isPreparing, !readiness.isReady, !isLeaving else { return }
+        if duty == .building {
+            if hasWholeInheritance { takeover?.built() }
+        } else {
+            becomeReady()
         }
+    }
+
+    /// Whoever follows may ask from now on.
+    func becomeReady() {
+        readiness.done(Pending.workloads)
+        guard readiness.isReady else { return }
+        log.info("ready")
+        notify?.ready()
+        handover.start()
     }
 
     /// What only the node counts, as of now.
@@ -246,69 +325,10 @@ final class Node {
         }
         guard let snapshot, let loaded = meshLoaded else { return }
         registry.set(.meshLoaded, to: Double(loaded.seconds))
-        registry.set(.meshObjects, ["workload"], to: Double(snapshot.workloads.count))
-        registry.set(.meshObjects, ["service"], to: Double(snapshot.services.count))
+        registry.set(.meshObjects, ["workload"], to: Double(snapshot.workloadCount))
+        registry.set(.meshObjects, ["service"], to: Double(snapshot.serviceCount))
         registry.set(.meshObjects, ["policy"], to: Double(snapshot.policies.count))
     }
 
     func needCensus() { tell(.census) }
-}
-
-/// Something done again and again, or once when its time comes.
-private final class NodeTimer: TimerTarget {
-    private let interval: Interval
-    private unowned let node: Node
-    private let body: (Node) -> Void
-
-    init(_ interval: Interval, node: Node, _ body: @escaping (Node) -> Void) {
-        self.interval = interval
-        self.node = node
-        self.body = body
-        _ = node.loop.arm(interval, self, tag: 0)
-    }
-
-    func timerFired(_ tag: UInt32) {
-        _ = node.loop.arm(interval, self, tag: 0)
-        body(node)
-    }
-}
-
-/// SIGHUP, SIGTERM and SIGINT as events of the node's loop.
-private final class SignalSource: EventSource {
-    private let signals: SignalDescriptor
-    private unowned let node: Node
-
-    init(_ signals: consuming SignalDescriptor, node: Node) throws(Errno) {
-        self.signals = signals
-        self.node = node
-        _ = try node.loop.watch(self.signals.descriptor.number, for: .read, source: self)
-    }
-
-    func ready(_ readiness: Readiness) {
-        while let signal = try? signals.next() {
-            switch signal {
-            case .reload: node.reload()
-            case .terminate, .interrupt: node.leave()
-            }
-        }
-    }
-}
-
-/// Notices network namespaces that come, go or change their meaning.
-private final class NamespaceWatch: EventSource {
-    private let watch: DirectoryWatch
-    private unowned let node: Node
-
-    init(node: Node) throws(Errno) {
-        self.node = node
-        watch = try DirectoryWatch()
-        // Where no namespace was ever made the folder is missing; there is nothing to watch before it exists.
-        try? File.makeDirectory("/run/netns", mode: 0o755)
-        try watch.add("/run/netns")
-        _ = try node.loop.watch(watch.descriptor.number, for: .read, source: self)
-    }
-
-    func ready(_ readiness: Readiness) {
-        if (try? watch.drain()) == true { node.enrolment.namespacesChanged() }
-    }
 }

@@ -11,7 +11,12 @@ package enum NodeProgram {
         warrend: the node proxy of the Warren mesh. One per host, as root.
 
         Usage:
-          warrend [--config FILE]           serve, in the foreground
+          warrend [--take-over] [--config FILE]
+                                            serve, in the foreground; with --take-over in place of the one
+                                            that serves, without a connection refused or cut
+          warrend upgrade [--unit NAME] [--config FILE]
+                                            have systemd start the program anew as above: the one that runs
+                                            finishes its connections, however long they last
           warrend check-config [--config FILE]
                                             read the configuration and say what is wrong with it
           warrend cleanup [--config FILE]   remove every rule, route and setting of capture from this
@@ -22,17 +27,20 @@ package enum NodeProgram {
           warrend --help
 
         FILE is \(DaemonConfiguration.standardPath) unless said otherwise. Signals: SIGHUP reads the mesh again,
-        SIGTERM lets open connections finish and ends; a second one ends at once. Capture stays in
+        SIGTERM lets open connections finish and ends, of those too that finish theirs after an upgrade;
+        a second one ends at once. Capture stays in
         place when warrend ends: captured workloads have no TCP until it is back.
 
         Examples:
           warrend --config /etc/warren/warrend.yaml
+          warrend upgrade
           warrend cleanup
         """
 
     package static func run(_ arguments: [String]) -> CInt {
         var rest = Array(arguments.dropFirst())
         if rest.first == RulesChild.argument { runRulesChild() }
+        if rest.first == StandIn.argument { return StandIn.run(Array(rest.dropFirst())) }
         if rest.contains("--help") || rest.contains("-h") { return say(help) }
         if rest.contains("--version") { return say("warrend \(warrenVersion)") }
         var path = DaemonConfiguration.standardPath
@@ -41,9 +49,17 @@ package enum NodeProgram {
             path = rest[index + 1]
             rest.removeSubrange(index...index + 1)
         }
+        var unit = UpgradeCommand.unit
+        if let index = rest.firstIndex(of: "--unit") {
+            guard index + 1 < rest.count, rest.first == "upgrade" else { return refuse("--unit needs a name, after `upgrade`") }
+            unit = rest[index + 1]
+            rest.removeSubrange(index...index + 1)
+        }
         guard rest.count <= 1 else { return refuse("too many arguments: \(rest.joined(separator: " "))") }
         switch rest.first {
-        case nil: return serve(path)
+        case nil: return serve(path, takesOver: false)
+        case "--take-over": return serve(path, takesOver: true)
+        case "upgrade": return UpgradeCommand.run(read(path), unit: unit)
         case "check-config": return read(path) == nil ? ExitCode.configuration : say("\(path) is good")
         case "cleanup": return Cleanup.run(read(path))
         case "guard": return GuardCommand.run(read(path))
@@ -51,12 +67,12 @@ package enum NodeProgram {
         }
     }
 
-    private static func serve(_ path: String) -> CInt {
+    private static func serve(_ path: String, takesOver: Bool) -> CInt {
         guard Limits.userID == 0 else { return fail("warrend needs to run as root: it enters network namespaces", 77) }
         do throws(Errno) {
             let signals = try SignalDescriptor()
             guard let configuration = read(path) else { return ExitCode.configuration }
-            return try Assembly.run(configuration, signals: signals)
+            return try Assembly.run(configuration, signals: signals, takesOver: takesOver)
         } catch {
             return fail("can't start: \(error)", 71)
         }

@@ -11,46 +11,102 @@ internal import Transport
 
 /// What the node answers over HTTP: the admin API on its Unix socket, metrics and readiness on their ports. On the node's loop.
 final class NodeServices {
-    private let node: Node
-    private var servers: [HTTP1Server] = []
+    private unowned let node: Node
+    private var servers: [(service: HandoverItem.Service, place: String, server: HTTP1Server)] = []
 
     init(node: Node) { self.node = node }
 
-    /// False after an error was logged: a port or the socket is taken.
-    func start() -> Bool {
+    /// Makes the listeners, or takes those of the daemon before us. False after an error was logged: a port or the socket is taken.
+    func prepare() -> Bool {
         let (configuration, node) = (node.configuration, node)
         let admin = AdminRoutes(node: node)
-        guard !SingleInstance.isServed(adminSocket: configuration.admin.socket) else {
-            node.log.error("another warrend answers at \(configuration.admin.socket): one serves a host")
+        let socket = configuration.admin.socket
+        if node.takeover == nil, SingleInstance.isServed(adminSocket: socket) {
+            node.log.error("another warrend answers at \(socket): one serves a host")
             return false
         }
         do throws(Errno) {
-            try? File.makeDirectory(folder(of: configuration.admin.socket), mode: 0o755)
-            let socket = try UnixSocket.listen(path: configuration.admin.socket, mode: configuration.admin.mode, backlog: 64)
-            try serve(socket) { admin.answer($0, $1) }
+            try? File.makeDirectory(folder(of: socket), mode: 0o755)
+            let listener = try listener(.admin, socket) { () throws(Errno) in
+                try UnixSocket.listen(path: socket, mode: configuration.admin.mode, backlog: 64)
+            }
+            try File.changeMode(socket, configuration.admin.mode)
+            add(.admin, socket, listener) { admin.answer($0, $1) }
         } catch {
-            return refuse("the admin socket \(configuration.admin.socket)", error)
+            return refuse("the admin socket \(socket)", error)
         }
         do throws(Errno) {
-            try serve(Socket.listenEverywhere(port: configuration.metrics.port, backlog: 64)) { Self.metrics(node, $0, $1) }
+            let port = configuration.metrics.port
+            let listener = try listener(.metrics, "\(port)") { () throws(Errno) in
+                try Socket.listenEverywhere(port: port, backlog: 64)
+            }
+            add(.metrics, "\(port)", listener) { Self.metrics(node, $0, $1) }
         } catch {
             return refuse("the metrics port \(configuration.metrics.port)", error)
         }
         do throws(Errno) {
-            try serve(Socket.listenEverywhere(port: configuration.readiness.port, backlog: 64)) { Self.readiness(node, $0, $1) }
+            let port = configuration.readiness.port
+            let listener = try listener(.readiness, "\(port)") { () throws(Errno) in
+                try Socket.listenEverywhere(port: port, backlog: 64)
+            }
+            add(.readiness, "\(port)", listener) { Self.readiness(node, $0, $1) }
         } catch {
             return refuse("the readiness port \(configuration.readiness.port)", error)
         }
         return true
     }
 
-    private func serve(
-        _ listener: consuming Descriptor, _ handler: @escaping (HTTP1Request, @escaping HTTP1Answer) -> Void
-    ) throws(Errno) {
-        let server = HTTP1Server(loop: node.loop, listener: listener, handler: handler)
-        try server.start()
-        servers.append(server)
+    /// That of the daemon before us, or a new one.
+    private func listener(
+        _ service: HandoverItem.Service, _ place: String, _ make: () throws(Errno) -> Descriptor
+    ) throws(Errno) -> Descriptor {
+        if let inherited = node.takeover?.inheritance.claim(.service(service, place: place)) { return inherited }
+        return try make()
     }
+
+    private func add(
+        _ service: HandoverItem.Service, _ place: String, _ listener: consuming Descriptor,
+        _ handler: @escaping (HTTP1Request, @escaping HTTP1Answer) -> Void
+    ) {
+        servers.append((service, place, HTTP1Server(loop: node.loop, listener: listener, handler: handler)))
+    }
+
+    /// Begins to answer. False after an error was logged.
+    func start() -> Bool {
+        for entry in servers {
+            do throws(Errno) { try entry.server.start() } catch {
+                return refuse("\(entry.service.rawValue) (\(entry.place))", error)
+            }
+        }
+        return true
+    }
+
+    // MARK: - Another daemon
+
+    /// What passes to the next daemon.
+    var offers: [HandoverOffer] {
+        servers.map {
+            HandoverOffer(
+                item: .service($0.service, place: $0.place), number: $0.server.listenerNumber, holder: $0.server)
+        }
+    }
+
+    /// The next daemon answers.
+    func retire() { for entry in servers { entry.server.retire() } }
+
+    /// A socket for who wants to know of this process while it finishes its connections: the admin API, with `/metrics`.
+    func serveDraining(at path: String) {
+        let admin = AdminRoutes(node: node)
+        do throws(Errno) {
+            let listener = try UnixSocket.listen(path: path, mode: node.configuration.admin.mode, backlog: 16)
+            let server = HTTP1Server(loop: node.loop, listener: listener) { admin.answer($0, $1) }
+            try server.start()
+            // The others stay until their last client has its answer.
+            servers.append((.admin, path, server))
+        } catch { node.log.error("\(path): \(error): nobody can look into this process") }
+    }
+
+    // MARK: -
 
     private func refuse(_ what: String, _ cause: Errno) -> Bool {
         let advice = cause == .addressInUse ? ": another warrend, or something else, has it" : ""
@@ -62,7 +118,7 @@ final class NodeServices {
 
     // MARK: - Metrics and readiness
 
-    private static func metrics(_ node: Node, _ request: HTTP1Request, _ answer: @escaping HTTP1Answer) {
+    static func metrics(_ node: Node, _ request: HTTP1Request, _ answer: @escaping HTTP1Answer) {
         guard request.path == "/metrics" || request.path == "/stats/prometheus" else {
             return answer(HTTP1Response(status: 404, "metrics are at /metrics\n"))
         }
@@ -81,117 +137,5 @@ final class NodeServices {
         }
         let (status, body) = node.readiness.response
         answer(HTTP1Response(status: status, body + "\n"))
-    }
-}
-
-/// The admin API: what `warren` asks. Reading changes nothing. What can be set is the log's level; with a control plane, workloads of this host can be
-/// registered there, and another store of it be accepted.
-final class AdminRoutes {
-    private let node: Node
-
-    init(node: Node) { self.node = node }
-
-    func answer(_ request: HTTP1Request, _ answer: @escaping HTTP1Answer) {
-        if request.path == "/logging" { return answer(logging(request)) }
-        if isChange(request) { return change(request, answer) }
-        guard request.method == "GET" || request.method == "HEAD" else {
-            return answer(json(405, AdminDocument.failure("\(request.path) takes GET only")))
-        }
-        switch request.path {
-        case "/status": status(answer)
-        case "/workloads": workloads(answer)
-        case "/services": answer(json(AdminDocument.services(node.serviceInfos)))
-        case "/policies": answer(json(AdminDocument.policies(node.policyInfos)))
-        case "/certificates": answer(json(AdminDocument.certificates(node.certificateInfos, now: WallTime.now())))
-        case "/check": answer(json(AdminDocument.check(node.checkFacts)))
-        case "/connections":
-            node.census.connections { all in
-                answer(self.json(AdminDocument.connections(Array(all.prefix(AdminDocument.maximumRows)), total: all.count)))
-            }
-        case "/tunnels":
-            node.census.tunnels { all in
-                answer(self.json(AdminDocument.tunnels(Array(all.prefix(AdminDocument.maximumRows)), total: all.count)))
-            }
-        case "/config_dump": dump(answer)
-        default:
-            answer(
-                json(
-                    404, AdminDocument.failure("there is no \(request.path)", remedy: "See docs/operations.md for the admin API.")
-                ))
-        }
-    }
-
-    private func isChange(_ request: HTTP1Request) -> Bool {
-        request.path == "/control/accept-store"
-            || request.path == "/workloads" && request.method != "GET" && request.method != "HEAD"
-    }
-
-    /// What is asked of the control plane through this host.
-    private func change(_ request: HTTP1Request, _ answer: @escaping HTTP1Answer) {
-        guard let control = node.control else {
-            let remedy = "Change the files of mesh.path, or join a control plane with `warren join`."
-            return answer(json(409, AdminDocument.failure("this host has no control plane", remedy: remedy)))
-        }
-        if request.path == "/workloads" {
-            let registrar = ControlRegistrar(client: control, node: node.configuration.node)
-            return registrar.answer(request) { answer(self.json($0, $1)) }
-        }
-        guard request.method == "POST" else { return answer(json(405, AdminDocument.failure("\(request.path) takes POST only"))) }
-        control.acceptStore { answer(self.json(.object([("accepted", .bool(true))]))) }
-    }
-
-    private func status(_ answer: @escaping HTTP1Answer) {
-        node.census.connections { [node] connections in
-            node.census.tunnels { tunnels in
-                var status = node.statusInfo
-                status.connections = connections.count
-                status.tunnels = tunnels.count
-                answer(self.json(status.document))
-            }
-        }
-    }
-
-    private func workloads(_ answer: @escaping HTTP1Answer) {
-        node.census.connections { [node] connections in
-            answer(self.json(AdminDocument.workloads(Self.counted(node.workloadInfos, connections))))
-        }
-    }
-
-    private static func counted(_ workloads: [WorkloadInfo], _ connections: [ConnectionInfo]) -> [WorkloadInfo] {
-        let counts = Dictionary(grouping: connections, by: \.workload).mapValues(\.count)
-        return workloads.map { workload in
-            var workload = workload
-            if workload.isLocal { workload.connections = counts["\(workload.namespace)/\(workload.name)"] ?? 0 }
-            return workload
-        }
-    }
-
-    private func dump(_ answer: @escaping HTTP1Answer) {
-        node.census.connections { [node] connections in
-            let dump = ConfigDump(
-                workloads: node.workloadInfos, services: node.serviceInfos, policies: node.policyInfos,
-                certificates: node.certificateInfos, connections: connections, configuration: node.configuration)
-            answer(self.json(dump.document))
-        }
-    }
-
-    private func logging(_ request: HTTP1Request) -> HTTP1Response {
-        let levels = node.logWriter.levels
-        guard request.method == "POST" || request.method == "PUT" else { return json(AdminDocument.logging(levels)) }
-        if request.parameter("reset") != nil { levels.reset() }
-        if let level = request.parameter("level") {
-            do throws(LogLevelFailure) { try levels.apply(level) } catch {
-                return json(400, AdminDocument.failure(error.description))
-            }
-        }
-        return json(AdminDocument.logging(levels))
-    }
-
-    private func json(_ document: Value) -> HTTP1Response { json(200, document) }
-
-    private func json(_ status: Int, _ document: Value) -> HTTP1Response {
-        HTTP1Response(
-            status: status, headers: ["content-type": "application/json", "cache-control": "no-store"],
-            body: document.jsonBytes + [0x0a])
     }
 }

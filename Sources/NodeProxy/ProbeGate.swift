@@ -25,7 +25,7 @@ final class ProbeGate {
 
     /// The set of captured workloads may have changed; also called now and then, for a cgroup that came back is another.
     func update() {
-        guard !exemptions.isEmpty, !isLoading, let port = listen() else { return }
+        guard !exemptions.isEmpty, node.isInCharge, !isLoading, let port = listen() else { return }
         let enrolled = node.enrolment.enrollees.values.filter { if case .captured = $0.phase { true } else { false } }
         let rules = ProbeRules(exemptions: exemptions, enrolled: enrolled.flatMap(\.plan.addresses), port: port)
         let text = rules.text
@@ -49,7 +49,7 @@ final class ProbeGate {
     private func listen() -> UInt16? {
         if let listeners { return listeners.port }
         do throws(Errno) {
-            let listeners = try ProbeListeners()
+            let listeners = try ProbeListeners(node.takeover?.inheritance)
             self.listeners = listeners
             // Probes are few: one worker has them all.
             node.workers.first?.send(.probes(listeners))
@@ -59,6 +59,16 @@ final class ProbeGate {
             return nil
         }
     }
+
+    /// What passes to the next daemon.
+    var offers: [HandoverOffer] {
+        guard let listeners else { return [] }
+        let second = listeners.v6Number.map { HandoverOffer(item: .probe(.v6), number: $0, holder: listeners) }
+        return [HandoverOffer(item: .probe(.v4), number: listeners.v4.number, holder: listeners)] + [second].compactMap(\.self)
+    }
+
+    /// Another daemon has them.
+    func retire() { listeners = nil }
 
     private static func load(_ text: String) -> String? {
         do throws(Errno) {
@@ -78,21 +88,27 @@ final class ProbeListeners: Sendable {
     let v6Number: CInt?
     let port: UInt16
 
-    init() throws(Errno) {
-        let first = try Socket.listen(SocketAddress(.loopbackV4, 0), backlog: 64, mark: Mark.outside)
+    /// Those of the daemon before us, or new ones.
+    init(_ inheritance: Inheritance?) throws(Errno) {
+        let first = try Self.listenV4(inheritance)
         guard let port = first.localAddress()?.port else { throw .invalidArgument }
         try first.setNoDelay()
         try first.setKeepalive(Keepalive().nearby)
         first.setResetOnClose(true)
         self.port = port
         v4 = first
-        if let second = try? Self.listenV6(port) {
+        if let second = inheritance?.claim(.probe(.v6)) ?? (try? Self.listenV6(port)) {
             v6Number = second.number
             v6 = consume second
         } else {
             v6Number = nil
             v6 = nil
         }
+    }
+
+    private static func listenV4(_ inheritance: Inheritance?) throws(Errno) -> Descriptor {
+        if let inherited = inheritance?.claim(.probe(.v4)) { return inherited }
+        return try Socket.listen(SocketAddress(.loopbackV4, 0), backlog: 64, mark: Mark.outside)
     }
 
     /// A host without IPv6 has no probes over it.
@@ -110,6 +126,7 @@ final class ProbeListener: EventSource {
     private let worker: Worker
     private let listeners: ProbeListeners
     private let family: IPAddress.Family
+    private var token: Token?
 
     init(_ worker: Worker, _ listeners: ProbeListeners, _ family: IPAddress.Family) {
         self.worker = worker
@@ -119,12 +136,14 @@ final class ProbeListener: EventSource {
 
     func start() throws(Errno) {
         switch family {
-        case .v4: _ = try worker.loop.watch(listeners.v4.number, for: .read, source: self)
+        case .v4: token = try worker.loop.watch(listeners.v4.number, for: .read, source: self)
         case .v6:
             guard let number = listeners.v6Number else { return }
-            _ = try worker.loop.watch(number, for: .read, source: self)
+            token = try worker.loop.watch(number, for: .read, source: self)
         }
     }
+
+    func stop() { if let token = token.take() { worker.loop.unwatch(token) } }
 
     func ready(_ readiness: Readiness) {
         do throws(Errno) {

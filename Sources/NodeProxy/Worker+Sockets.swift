@@ -17,7 +17,7 @@ extension Worker {
             try socket.setBindAddressNoPort()
             try socket.bind(SocketAddress(source, 0))
         }
-        try socket.setKeepalive(settings.tunnel.keepalive)
+        try socket.setKeepalive(settings.keepalive)
         return socket
     }
 
@@ -25,7 +25,7 @@ extension Worker {
     func returningSocket(_ workload: EnrolledWorkload, from client: IPAddress, to target: IPAddress) throws(Errno) -> Descriptor {
         let socket = try makeSocket(in: workload, target.family)
         try socket.setMark(HBONE.returningMark)
-        try socket.setKeepalive(settings.tunnel.keepalive.nearby)
+        try socket.setKeepalive(settings.keepalive.nearby)
         // A workload that calls itself needs no borrowed address, and one of the other family can't be borrowed.
         if client != target, client.family == target.family {
             try socket.setTransparent(target.family)
@@ -41,7 +41,7 @@ extension Worker {
         let socket = try Socket.tcp(family)
         socket.setResetOnClose(true)
         try socket.setNoDelay()
-        if let name = settings.tunnel.congestionControl { try socket.setCongestionControl(name) }
+        if let name = settings.congestionControl { try socket.setCongestionControl(name) }
         return socket
     }
 }

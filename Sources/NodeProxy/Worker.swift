@@ -31,7 +31,10 @@ final class Worker {
     private(set) var connections = Slots<any ProxiedConnection>()
     private(set) lazy var pool = TunnelPool(settings: settings.tunnel, dialer: self)
     private var isShuttingDown = false
+    /// Another daemon accepts for now.
+    private var isWaiting: Bool
     private var descriptorsInUse = 0
+    private var probeListeners: [ProbeListener] = []
     var mailbox: Mailbox<WorkerMessage> { fleet.mailbox(of: number) }
     /// TLS handshakes under way that peers began, and tunnels that they have here.
     var handshakes = 0
@@ -47,8 +50,9 @@ final class Worker {
     var random = RandomStore()
 
     init(
-        number: Int, settings: WorkerSettings, log: Log, fleet: WorkerFleet, node: Mailbox<NodeMessage>
+        number: Int, settings: WorkerSettings, log: Log, fleet: WorkerFleet, node: Mailbox<NodeMessage>, waits: Bool = false
     ) throws(Errno) {
+        isWaiting = waits
         self.number = number
         self.settings = settings
         self.log = log
@@ -78,12 +82,15 @@ final class Worker {
         case .remove(let uid, let failure): remove(uid, failure)
         case .passed(let connection): passed(connection)
         case .probes(let listeners): watch(listeners)
-        case .census: node.send(.census(worker: number, open: workloads.mapValues(\.open)))
+        case .census: node.send(.census(worker: number, open: workloads.mapValues(\.open), tunnels: inboundTunnels + pool.count))
         case .metrics:
             connections.forEach { _, connection in connection.account() }
             node.send(.metrics(worker: number, metrics.snapshot(now: loop.now)))
         case .connections: node.send(.connections(worker: number, describeConnections()))
         case .tunnels: node.send(.tunnels(worker: number, describeTunnels()))
+        case .serve: serve()
+        case .handedOver(let workloads): handedOver(workloads)
+        case .confirmIdle(let round): node.send(.stillIdle(worker: number, round: round, isIdle))
         case .shutdown: shutdown()
         case .halt: halt()
         }
@@ -106,15 +113,34 @@ extension Worker {
     private func enrol(_ shared: EnrolledWorkload, _ credential: WorkloadCredential) {
         let workload = WorkerWorkload(shared, credential, loop.makeTenant())
         workloads[shared.uid] = workload
-        for port in [WorkloadListener.Port.outbound, .inbound, .hbone] {
-            let listener = WorkloadListener(port, workload, worker: self)
+        if !isWaiting { listen(workload) }
+    }
+
+    private func listen(_ workload: WorkerWorkload) {
+        guard let listeners = workload.shared.place.listeners else { return }
+        for port in WorkloadListener.Port.allCases {
+            let listener = WorkloadListener(port, listeners, workload, worker: self)
             do throws(Errno) {
                 try listener.start()
                 workload.listeners.append(listener)
             } catch {
-                log.error("can't watch a listener of \(shared.name): \(error)")
+                log.error("can't watch a listener of \(workload.shared.name): \(error)")
             }
         }
+    }
+
+    private func serve() {
+        isWaiting = false
+        for workload in workloads.values { listen(workload) }
+    }
+
+    private func handedOver(_ changed: [EnrolledWorkload]) {
+        shutdown()
+        for shared in changed {
+            guard let workload = workloads[shared.uid] else { continue }
+            workload.replace(shared, workload.credential)
+        }
+        stopProbes()
     }
 
     private func renew(_ uid: String, _ credential: WorkloadCredential) {
@@ -173,11 +199,10 @@ extension Worker {
         loop.stop()
     }
 
-    func tellIfIdle() {
-        // A connection's last bytes may still be in its tunnel: the tunnels say goodbye by themselves.
-        guard isShuttingDown, connections.count == 0, pool.isEmpty, inboundTunnels == 0 else { return }
-        node.send(.idle(worker: number))
-    }
+    func tellIfIdle() { if isIdle { node.send(.idle(worker: number)) } }
+
+    /// A connection's last bytes may still be in its tunnel: the tunnels say goodbye by themselves.
+    private var isIdle: Bool { isShuttingDown && connections.count == 0 && pool.isEmpty && inboundTunnels == 0 }
 }
 
 // MARK: - Connections
@@ -193,8 +218,8 @@ extension Worker {
     }
 
     private func passed(_ connection: PassedConnection) {
-        // Its workload may be gone by now: nobody takes it then.
-        guard !isShuttingDown, let workload = workloads[connection.uid], let accepted = connection.take() else { return }
+        // Its workload may be gone by now: nobody takes it then. Accepted is accepted: also in a daemon that accepts no more.
+        guard let workload = workloads[connection.uid], let accepted = connection.take() else { return }
         self.accepted(accepted, at: connection.port, for: workload)
     }
 
@@ -243,12 +268,19 @@ extension Worker {
 
     private func watch(_ listeners: ProbeListeners) {
         for family in [IPAddress.Family.v4, .v6] {
+            let listener = ProbeListener(self, listeners, family)
             do throws(Errno) {
-                try ProbeListener(self, listeners, family).start()
+                try listener.start()
+                probeListeners.append(listener)
             } catch {
                 log.error("can't watch the probes' listener: \(error)")
             }
         }
+    }
+
+    private func stopProbes() {
+        for listener in probeListeners { listener.stop() }
+        probeListeners = []
     }
 
     /// A connection that the rules for probes redirected. Whoever calls the port directly has no destination and is refused.

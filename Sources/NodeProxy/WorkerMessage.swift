@@ -31,6 +31,12 @@ enum WorkerMessage: Sendable {
     case metrics
     case connections
     case tunnels
+    /// Watch the listeners: until then those of a daemon that takes over are left to the one before it.
+    case serve
+    /// Another daemon has the listeners: watch none, finish what is open, and say goodbye on tunnels. Each workload as it is without them.
+    case handedOver([EnrolledWorkload])
+    /// Is there still nothing left?
+    case confirmIdle(round: Int)
     /// No new connection; tell when all are gone.
     case shutdown
     /// End whatever is left.
@@ -39,13 +45,14 @@ enum WorkerMessage: Sendable {
 
 /// What workers and errands tell the node.
 enum NodeMessage: Sendable {
-    case census(worker: Int, open: [String: Int])
+    case census(worker: Int, open: [String: Int], tunnels: Int)
     case metrics(worker: Int, MetricSnapshot)
     case connections(worker: Int, [ConnectionInfo])
     case tunnels(worker: Int, [TunnelInfo])
     /// An old snapshot comes back: loops never free one.
     case returned(MeshSnapshot)
     case idle(worker: Int)
+    case stillIdle(worker: Int, round: Int, Bool)
     /// An errand is done; the body runs on the node's loop.
     case done(@Sendable (Node) -> Void)
 }

@@ -10,6 +10,10 @@ struct WorkerSettings: Sendable {
     var tunnel = TunnelBounds()
     var clientHTTP2 = HTTP2Settings(.client)
     var serverHTTP2 = HTTP2Settings(.server)
+    /// Probes of every leg.
+    var keepalive = Keepalive()
+    /// Name of the congestion control; nil: the host's.
+    var congestionControl: String?
     /// From a captured connection to the moment when the application at the other end is reached, all attempts together.
     var reachTimeout = Interval.seconds(20)
     /// From SYN to established towards applications and unknown destinations.

@@ -24,6 +24,10 @@ package protocol Store: AnyObject, Sendable {
     /// - Throws: `.conflict` if a condition doesn't hold.
     func commit(_ transaction: StoreTransaction) throws(StoreFailure) -> UInt64
 
+    /// Several transactions that waited together: each has its own conditions, its own revision and its own answer, and all are acknowledged together. An order
+    /// in which they could have been committed one by one is that in which they stand.
+    func commit(_ transactions: [StoreTransaction]) -> [Result<UInt64, StoreFailure>]
+
     /// What happened after a revision, in order: as many whole transactions as have at most `limit` changes together, but the first
     /// whatever its size.
     /// - Throws: `.compacted` if that is no longer known.
@@ -50,6 +54,21 @@ package protocol StoreLease: AnyObject, Sendable {
     var isHeld: Bool { get }
     /// Lets it go now, for others don't have to wait then. Blocks.
     func release()
+}
+
+extension Store {
+    package func commit(_ transactions: [StoreTransaction]) -> [Result<UInt64, StoreFailure>] {
+        transactions.map { transaction in
+            do throws(StoreFailure) { return .success(try commit(transaction)) } catch { return .failure(error) }
+        }
+    }
+}
+
+/// A store whose whole content can be replaced.
+package protocol RestorableStore: Store {
+    /// In one step: these objects stand and nothing else, all of this revision, which is the newest; the store is called so from its next opening on.
+    /// What happened before is forgotten.
+    func restore(_ objects: [StoredObject], identity: String, revision: UInt64) throws(StoreFailure)
 }
 
 /// The place of an object. Ordered by resource, namespace, name.

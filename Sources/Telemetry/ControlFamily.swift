@@ -15,6 +15,9 @@ package enum ControlFamily: Int, Sendable, CaseIterable {
     /// When the state in use was taken over, in seconds since 1970.
     case meshLoaded
     case logDropped
+    /// Daemons that handed over and finish their connections, and how many these have.
+    case generations
+    case generationConnections
     case openDescriptors
     case maximumDescriptors
     case residentMemory
@@ -35,6 +38,8 @@ package enum ControlFamily: Int, Sendable, CaseIterable {
         case .meshReloads: "warren_mesh_reloads"
         case .meshLoaded: "warren_mesh_loaded_timestamp_seconds"
         case .logDropped: "warren_log_dropped_lines"
+        case .generations: "warren_draining_generations"
+        case .generationConnections: "warren_draining_connections"
         case .openDescriptors: "process_open_fds"
         case .maximumDescriptors: "process_max_fds"
         case .residentMemory: "process_resident_memory_bytes"
@@ -57,6 +62,8 @@ package enum ControlFamily: Int, Sendable, CaseIterable {
         case .meshReloads: "Times that the mesh state was read, by whether it was applied."
         case .meshLoaded: "When the mesh state in use was taken over."
         case .logDropped: "Log lines dropped because they came faster than they could be written."
+        case .generations: "Daemons that handed over to a newer one and finish their connections."
+        case .generationConnections: "Connections that such daemons have open."
         case .openDescriptors: "Open file descriptors."
         case .maximumDescriptors: "File descriptors that this process may open."
         case .residentMemory: "Resident memory."
@@ -70,7 +77,7 @@ package enum ControlFamily: Int, Sendable, CaseIterable {
         switch self {
         case .proxiesStarted, .proxiesStopped, .certificateRenewals, .meshReloads, .logDropped, .processorSeconds: .counter
         case .build, .activeProxies, .pendingProxies, .certificateExpiry, .meshObjects, .meshLoaded, .openDescriptors,
-            .maximumDescriptors, .residentMemory, .virtualMemory, .started:
+            .maximumDescriptors, .residentMemory, .virtualMemory, .started, .generations, .generationConnections:
             .gauge
         }
     }
@@ -87,7 +94,8 @@ package enum ControlFamily: Int, Sendable, CaseIterable {
         case .certificateRenewals, .meshReloads: ["result"]
         case .meshObjects: ["kind"]
         case .activeProxies, .pendingProxies, .proxiesStarted, .proxiesStopped, .meshLoaded, .logDropped, .openDescriptors,
-            .maximumDescriptors, .residentMemory, .virtualMemory, .processorSeconds, .started:
+            .maximumDescriptors, .residentMemory, .virtualMemory, .processorSeconds, .started, .generations,
+            .generationConnections:
             []
         }
     }

@@ -25,7 +25,7 @@ package struct HTTP1ServerBounds: Sendable {
 /// own connection.
 package final class HTTP1Server: EventSource, TimerTarget {
     private let loop: Loop
-    private let listener: Descriptor
+    private var listener: Descriptor?
     let bounds: HTTP1ServerBounds
     let handler: (HTTP1Request, @escaping HTTP1Answer) -> Void
     private var token: Token?
@@ -39,17 +39,34 @@ package final class HTTP1Server: EventSource, TimerTarget {
         handler: @escaping (HTTP1Request, @escaping HTTP1Answer) -> Void
     ) {
         self.loop = loop
-        self.listener = listener
+        self.listener = consume listener
         self.bounds = bounds
         self.handler = handler
     }
 
-    package func start() throws(Errno) { token = try loop.watch(listener.number, for: .read, source: self) }
+    package func start() throws(Errno) {
+        guard let number = listenerNumber else { return }
+        token = try loop.watch(number, for: .read, source: self)
+    }
+
+    /// The listener, for another process to have too. Ours to close.
+    package var listenerNumber: CInt? { listener?.number }
+
+    /// Others answer from now on: the listener is closed, without an end to its queue if another process has it too; each client here gets the answer that
+    /// it waits for, and no other.
+    package func retire() {
+        if let token = token.take() { loop.unwatch(token) }
+        listener = nil
+        for connection in connections.values { connection.retire() }
+    }
+
+    /// Whether this is the last answer of a connection.
+    var isRetired: Bool { listener == nil }
 
     package func ready(_ readiness: Readiness) {
         for _ in 0..<bounds.connections {
             do throws(Errno) {
-                guard let accepted = try listener.accept() else { return }
+                guard let accepted = try listener?.accept() else { return }
                 begin(accepted)
             } catch {
                 guard error.isExhaustion else { continue }

@@ -56,6 +56,9 @@ final class HTTP1ServerConnection: EventSource, TimerTarget {
         if !readiness.isDisjoint(with: [.read, .hungUp]) { receive() }
     }
 
+    /// Who asks nothing now is let go; who does gets one answer more.
+    func retire() { if case .reading = state, !parser.isWithinRequest { close() } }
+
     private var isAnswering: Bool { if case .answering = state { true } else { false } }
 
     func timerFired(_ tag: UInt32) {
@@ -140,6 +143,7 @@ final class HTTP1ServerConnection: EventSource, TimerTarget {
     // MARK: - Out
 
     private func answer(_ response: HTTP1Response, keepsAlive: Bool, isHead: Bool) {
+        let keepsAlive = keepsAlive && !server.isRetired
         state = .writing(keepsAlive: keepsAlive)
         setTimer(server.bounds.idleTimeout)
         let bytes = response.serialized(isHead: isHead, keepsAlive: keepsAlive)

@@ -19,6 +19,8 @@ package struct TunnelBounds: Sendable {
     package var pingTimeout = Interval.seconds(20)
     /// A tunnel without streams is closed after this time: long enough for requests that come every few minutes.
     package var idleTimeout = Interval.seconds(300)
+    /// A pair's tunnels beyond its first: what a burst left behind is a hundred tunnels, and memory for each.
+    package var spareTimeout = Interval.seconds(30)
     /// How long a tunnel that says goodbye waits for the answer before it says the last word.
     package var goodbyeTimeout = Interval.seconds(5)
     /// Streams per tunnel before another is opened: head-of-line blocking in TCP touches no more than these.
@@ -37,10 +39,6 @@ package struct TunnelBounds: Sendable {
     package var halfClosedTimeout = Interval.seconds(3600)
     /// How long a stream may live at all; nil: as long as both applications like.
     package var streamAge: Interval?
-    /// Probes on every leg.
-    package var keepalive = Keepalive()
-    /// Name of the congestion control; nil: the host's.
-    package var congestionControl: String?
 
     package init() {}
 }

@@ -38,7 +38,8 @@ extension TunnelConnection: TimerTarget {
 
     /// The client's end decides when a tunnel was idle for too long; a client that never does is told to go in the end.
     var idleTimeout: Interval {
-        role == .client ? settings.idleTimeout : Interval(nanoseconds: 2 * settings.idleTimeout.nanoseconds)
+        guard role == .client else { return Interval(nanoseconds: 2 * settings.idleTimeout.nanoseconds) }
+        return owner?.tunnelIsSpare(self) == true ? min(settings.spareTimeout, settings.idleTimeout) : settings.idleTimeout
     }
 
     /// Once per interval: is the peer there, and is the tunnel of use?

@@ -19,13 +19,16 @@ package protocol TunnelOwner: AnyObject {
     func tunnelHasRoom(_ tunnel: TunnelConnection)
     /// A stream began to move in bulk here: others would do better elsewhere.
     func tunnelTurnedBulk(_ tunnel: TunnelConnection)
+    /// Whether there is another for the same: an idle one is then let go sooner.
+    func tunnelIsSpare(_ tunnel: TunnelConnection) -> Bool
     /// The last event. Every stream was told already. Nil: it was time to go.
     func tunnelClosed(_ tunnel: TunnelConnection, _ failure: ConnectionFailure?)
 }
 
 extension TunnelOwner {
-    /// Only who chooses between tunnels has use for it.
+    /// Only who chooses between tunnels has use for these.
     package func tunnelTurnedBulk(_ tunnel: TunnelConnection) {}
+    package func tunnelIsSpare(_ tunnel: TunnelConnection) -> Bool { false }
 }
 
 /// One HBONE connection, either end: a TCP socket, TLS over it, HTTP/2 in that, and the streams that it carries.

@@ -117,6 +117,9 @@ package final class TunnelPool {
 
     package var isEmpty: Bool { lanes.isEmpty }
 
+    /// How many tunnels there are.
+    package var count: Int { keys.count }
+
     // MARK: -
 
     /// Callers beyond the last tunnel wait for room in those there are, within their own deadline.
@@ -145,12 +148,17 @@ package final class TunnelPool {
     /// The oldest tunnel with room that keeps up and carries no bulk: streams that share a tunnel share its records and system calls, and what a burst
     /// left behind goes idle and is released. If there is none, the one with the fewest streams.
     private func best(_ lane: Lane) -> TunnelConnection? {
-        choose(lane, \.hasRoom) ?? (mayDial(lane) ? nil : choose(lane, \.mayOpen))
+        choose(lane) { $0.hasRoom } ?? (mayDial(lane) ? nil : choose(lane) { $0.mayOpen })
     }
 
-    private func choose(_ lane: Lane, _ hasRoom: KeyPath<TunnelConnection, Bool>) -> TunnelConnection? {
-        if let first = lane.tunnels.first(where: { $0.backlog == 0 && !$0.isBulk && $0[keyPath: hasRoom] }) { return first }
-        return lane.tunnels.lazy.filter { $0[keyPath: hasRoom] }.min { $0.openStreams < $1.openStreams }
+    /// One pass: a pair may have a hundred tunnels, and each new connection asks.
+    private func choose(_ lane: Lane, _ hasRoom: (TunnelConnection) -> Bool) -> TunnelConnection? {
+        var emptiest: TunnelConnection?
+        for tunnel in lane.tunnels where hasRoom(tunnel) {
+            if tunnel.backlog == 0 && !tunnel.isBulk { return tunnel }
+            if emptiest.map({ tunnel.openStreams < $0.openStreams }) ?? true { emptiest = tunnel }
+        }
+        return emptiest
     }
 
     private func dial(_ key: TunnelKey, _ lane: Lane) {
@@ -210,6 +218,11 @@ extension TunnelPool: TunnelOwner {
     package func tunnelTurnedBulk(_ tunnel: TunnelConnection) {
         guard let key = keys[ObjectIdentifier(tunnel)], let lane = lanes[key] else { return }
         if wantsSpare(lane), lane.dialling.isEmpty, mayDial(lane) { dial(key, lane) }
+    }
+
+    package func tunnelIsSpare(_ tunnel: TunnelConnection) -> Bool {
+        guard let key = keys[ObjectIdentifier(tunnel)], let lane = lanes[key] else { return false }
+        return lane.tunnels.first !== tunnel
     }
 
     package func tunnelHasRoom(_ tunnel: TunnelConnection) {

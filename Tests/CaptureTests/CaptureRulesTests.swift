@@ -365,4 +365,20 @@ extension CaptureRulesTests {
         }
 
         """
+
+    @Test func `I03 before a table that somebody took away comes back, segments towards applications pass untracked`() {
+        let ground = """
+            add table inet warren
+            delete table inet warren
+            table inet warren {
+                chain zones {
+                    type filter hook output priority -300; policy accept;
+                    meta l4proto tcp meta mark & 0x1fff == 0x111 notrack
+                }
+            }
+
+            """
+        #expect(CaptureRules(phase: .captured).groundText == ground)
+        #expect(!CaptureRules.isOurs(ground), "what a crash left of it is replaced")
+    }
 }

@@ -31,6 +31,33 @@ import Testing
         #expect(throws: DocumentFailure.self) { try JSON.read([0xff]) }
     }
 
+    @Test(
+        arguments: [
+            (#"{"a":1,"x":{"b":[1,"]}",{"x":"\\\""}],"c":{}},"d":[{"x":null,"e":2}]}"#, ["a": 1, "d": [["e": 2]]]),
+            (#"{"x":[]}"#, [:]), (#"{"x":-1.5e3,"y":true}"#, ["y": true]), (#"{"y":"x"}"#, ["y": "x"]), ("[1]", [1]),
+        ] as [(String, Value)])
+    func `members that nobody wants are passed over`(text: String, expected: Value) throws {
+        #expect(try JSON.read(Array(text.utf8), without: "x") == expected)
+    }
+
+    @Test(arguments: [
+        "{\"x\":", "{\"x\":[1", "{\"x\":{\"a\":\"b}", "{\"x\":\"\u{1}\"}", "{\"x\":nul}", "{\"x\":\"a\\", "{\"x\":1 2}",
+    ])
+    func `what is passed over has to be there and to end`(text: String) {
+        #expect(throws: DocumentFailure.self) { try JSON.read(Array(text.utf8), without: "x") }
+        #expect(throws: DocumentFailure.self) {
+            try JSON.read(Array((#"{"x":"# + String(repeating: "[", count: 100_000)).utf8), without: "x")
+        }
+    }
+
+    @Test func `a key of many that stands twice is refused`() {
+        let keys = (0..<100).map { #""k\#($0)":0"# }
+        #expect(throws: Never.self) { try JSON.read("{\(keys.joined(separator: ","))}") }
+        for again in [0, 10, 20, 99] {
+            #expect(throws: DocumentFailure.self) { try JSON.read("{\((keys + [keys[again]]).joined(separator: ","))}") }
+        }
+    }
+
     @Test func `nesting is bounded`() {
         #expect(throws: DocumentFailure.self) { try JSON.read(String(repeating: "[", count: 100_000)) }
         #expect(throws: DocumentFailure.self) { try JSON.read(String(repeating: "{\"a\":", count: 100_000)) }

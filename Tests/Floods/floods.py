@@ -214,6 +214,26 @@ def tell(row):
         print("    refused: %s" % ", ".join("%s %d" % pair for pair in row["refused"].items()), flush=True)
 
 
+def markdown(rows, seconds):
+    """The table of docs/benchmarks.md."""
+    def cell(row, kind):
+        seen, sink = row["attacked"].get(kind), row["sink"].get(kind, {})
+        if not seen:
+            return "–"
+        lost = seen["sent"] - seen["ok"]
+        return "%s / %s (%s)%s" % (seen["p99"], sink.get("p99"), seen["ratio"], ", %d of %d failed" % (lost, seen["sent"]) if lost else "")
+
+    lines = ["| attack, %d s | each second | keep-alive p99, ms | new connections' p99 | new tunnels' p99 | MiB | met |" % seconds,
+             "| --- | --: | --: | --: | --: | --: | --- |"]
+    for row in rows:
+        did, lasted = row["did"], max(1, row["did"].get("seconds", 1))
+        units = [("packets", "SYNs"), ("streams", "CONNECTs"), ("connects", "connections"), ("bytes", "bytes")]
+        most = next(("%.0f %s" % (did[key] / lasted, name) for key, name in units if did.get(key)), "–")
+        lines.append("| %s | %s | %s | %s | %s | %.0f | %s |" % (
+            row["name"], most, cell(row, "keepalive"), cell(row, "fresh"), cell(row, "tunnel"), row["peak"], "yes" if row["met"] else "**no**"))
+    return "\n".join(lines)
+
+
 def settle(daemons, idle, limit):
     """Waits until everything is as it was; what it came to, per daemon."""
     begin, state = time.monotonic(), {}
@@ -246,6 +266,7 @@ def main():
     arguments.add_argument("--seconds", type=float)
     arguments.add_argument("--only")
     arguments.add_argument("--json")
+    arguments.add_argument("--markdown", action="store_true")
     arguments.add_argument("--attackers", type=int, default=2)
     arguments.add_argument("--keep-logs")
     arguments.add_argument("--settle", type=float, default=100)
@@ -280,6 +301,8 @@ def main():
     if options.json:
         with open(options.json, "w") as file:
             json.dump(dict(seconds=options.seconds, bound=BOUND, alone=warm, idle=idle, after=state, rows=rows, met=met), file, indent=1)
+    if options.markdown:
+        print(markdown(rows, options.seconds))
     if options.keep_logs:
         os.makedirs(options.keep_logs, exist_ok=True)
         for host in ("host1", "host2"):

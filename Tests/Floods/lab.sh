@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The first process of the floods' own namespaces, started by run.sh: makes the quickstart's two hosts and mesh, besides on the wire a
-# sink and a friend, and runs the attacks.
+# The first process of the floods' and the soak's own namespaces, started by run.sh and soak.sh: makes the quickstart's two hosts and mesh, besides
+# on the wire a sink and a friend, and runs a program in the midst of it.
+#
+#   lab.sh PROGRAM [ARGUMENT…]      PROGRAM in Python
 #
 #     web (victim) 10.66.1.10 ┐                                ┌ stock (victim's server)  10.66.2.10
 #     cart (greedy) 10.66.1.11 ┴ host1 ════ wire ════ host2 ┴ orders (attacked)        10.66.2.11
@@ -45,7 +47,9 @@ done
 
 warren ca init --directory /run/lab/ca >/run/lab/ca.log
 mkdir -p /run/lab/mesh
-sed 's/dataplane-mode: none/dataplane-mode: ambient/' "$quickstart/mesh.yaml" >/run/lab/mesh/shop.yaml
+# Captured from the start, and without what only a control plane knows.
+awk -v RS='---\n' '!/kind: NodeGrant/ { printf "%s%s", separator, $0; separator = "---\n" }' "$quickstart/mesh.yaml" |
+    sed 's|^  name: shop$|&\n  labels: {istio.io/dataplane-mode: ambient}|' >/run/lab/mesh/shop.yaml
 for name in attacker friend; do
     /usr/bin/python3 -B "$peers/certificates.py" leaf good --ca /run/lab/ca --out "/run/lab/$name" --id "spiffe://cluster.local/ns/shop/sa/$name"
 done
@@ -56,11 +60,20 @@ for workload in stock orders; do
     wait_for "the server of $workload listens" 10 on "$workload" sh -c 'ss -Hltn "sport = :8080" | grep -q .'
 done
 for host in host1 host2; do
+    mkdir -p "/run/lab/$host"
+    cat >"/run/lab/$host/warrend.yaml" <<END
+node: $host
+mesh: {path: /run/lab/mesh}
+identity:
+  ca: {certificate: /run/lab/ca/intermediate.pem, key: /run/lab/ca/intermediate-key.pem, roots: /run/lab/ca/root.pem}
+  lifetime: ${WARREN_LIFETIME:-24h}
+capture: {drainLimit: 1s}
+END
     start_daemon "$host"
     printf '%s\n' "$daemon" >"/run/lab/$host/warrend.pid"
 done
 wait_for 'web reaches stock' 15 on web curl -sf -m 2 http://10.66.2.10:8080/
 
 outcome=0
-/usr/bin/python3 -B "$floods/floods.py" "$@" </dev/null || outcome=$?
+/usr/bin/python3 -B "$@" </dev/null || outcome=$?
 exit "$outcome"

@@ -5,11 +5,12 @@
 # and an attacker at full speed against another workload on the victim's host. The yardstick: all of the victim's requests succeed, and their
 # p99 stays below twice what it is while the same attacker does the same, at the same rate, to a plain sink in another namespace.
 #
-#   Tests/Floods/run.sh [--quick] [--seconds N] [--only NAME,NAME…] [--json FILE] [--attackers N] [--settle N] [--keep-logs DIR] [--list]
+#   Tests/Floods/run.sh [--quick] [--seconds N] [--only NAME,NAME…] [--json FILE] [--markdown] [--attackers N] [--settle N] [--keep-logs DIR] [--list]
 #
 #   --quick        5 s for each attack and each sink instead of 60
 #   --only         these attacks; `together` is all of them at once
 #   --json         the table as JSON, besides
+#   --markdown     the table as docs/benchmarks.md has it, besides
 #   --settle       how long everything may take to be idle again afterwards: 100 s
 #   --keep-logs    copies the daemons' logs there
 #   WARREN_BIN=DIR takes the programs in DIR instead of building
@@ -29,7 +30,7 @@ while (($# > 0)); do
             arguments+=("$1" "$(realpath -m "$2")")
             shift 2
             ;;
-        -h | --help) sed -n '3,20s/^# \{0,1\}//p' "Tests/Floods/run.sh"; exit ;;
+        -h | --help) sed -n '3,21s/^# \{0,1\}//p' "Tests/Floods/run.sh"; exit ;;
         --list) exec /usr/bin/python3 -B Tests/Floods/floods.py --list ;;
         *) arguments+=("$1"); shift ;;
     esac
@@ -46,4 +47,4 @@ fi
 export PATH=$programs:$PATH
 
 # With the first process of the pid namespace everything in it ends; it ends with unshare, and unshare is what this script becomes.
-exec unshare --mount --net --uts --pid --fork --kill-child --mount-proc Tests/Floods/lab.sh ${arguments[@]+"${arguments[@]}"}
+exec unshare --mount --net --uts --pid --fork --kill-child --mount-proc Tests/Floods/lab.sh Tests/Floods/floods.py ${arguments[@]+"${arguments[@]}"}

@@ -29,6 +29,7 @@ package struct FuzzTarget: Sendable {
         FuzzTarget("Telemetry", TelemetryHarness.fuzz), FuzzTarget("Netlink", NetlinkHarness.fuzz),
         FuzzTarget("ConnectTarget", ConnectTargetHarness.fuzz), FuzzTarget("AdminAnswer", AdminAnswerHarness.fuzz),
         FuzzTarget("GRPC", GRPCHarness.fuzz), FuzzTarget("Delta", DeltaHarness.fuzz),
+        FuzzTarget("Resources", ResourcesHarness.fuzz), FuzzTarget("APICall", APICallHarness.fuzz),
     ]
 
     /// The target of this name.

@@ -101,7 +101,8 @@ tell() {
 # The runtime's own backtracer would hang for minutes on a sanitized program.
 export SWIFT_BACKTRACE=enable=no
 # A handshake allocates thousands of times: short traces and a quarantine that fits the cache make the sanitizer half as dear.
-export ASAN_OPTIONS=detect_leaks=${WARREN_FUZZ_LEAKS:-1}:allocator_may_return_null=1:malloc_context_size=6:quarantine_size_mb=16
+export ASAN_OPTIONS=detect_leaks=${WARREN_FUZZ_LEAKS:-1}:allocator_may_return_null=1:malloc_context_size=8:quarantine_size_mb=16
+export LSAN_OPTIONS=suppressions=$PWD/Tests/Sanitizers/leak.supp:print_suppressions=0
 build
 if $replay; then
     ln -f "$scratch/fuzz" "$scratch/fuzz-${targets[0]}"

@@ -157,6 +157,26 @@ extension HostTests {
             #expect(echo.isRunning)
         }
 
+        @Test func `I03 rules that are flushed again and again under traffic break no connection`() throws {
+            let (mesh, client, server) = try stage { $0["capture.checkInterval"] = "300ms" }
+            let echo = try server.serve("echo", port: 8080)
+            // Connection tracking knows the connections, since it isn't emptied, and each has segments on the way at every moment.
+            let busy = try client.startClient("hold", server.address, port: 8080, "--count", "8", "--pause", "0.001")
+            _ = try busy.event("holding")
+            for _ in 0..<8 {
+                for workload in [client, server] { try workload.sh("nft flush ruleset") }
+                for (node, workload) in zip(mesh.nodes, [client, server]) {
+                    try waitUntil("rules are back in \(workload.name)", seconds: 3, detail: { node.log.suffix(2000).description })
+                    {
+                        try workload.sh("nft list ruleset").contains("chain guard")
+                    }
+                }
+                usleep(200_000)
+            }
+            #expect(try busy.result().int("alive") == 8, "\(mesh.accessLog)")
+            #expect(echo.isRunning)
+        }
+
         @Test(arguments: Family.allCases)
         func `I03 half-closed and silent for longer than conntrack remembers, the reply still arrives`(family: Family) throws {
             let (mesh, client, server) = try stage()

@@ -50,7 +50,7 @@ import Testing
         for _ in 0..<20 { loop.turn(wait: .zero) }
         #expect(bell.rings == 20)
         let rings = floods.map(\.rings).reduce(0, +)
-        // Two and a half at most in each turn; a machine that is busy with something else may stretch one to a whole share.
+        // Each is longer than a share: one in a turn, or a few if the clock jumps between.
         #expect(20...60 ~= rings, "\(rings)")
         // And in turn: the kernel tells those again first that waited.
         #expect(floods.map(\.rings).max() ?? 0 <= 3, "\(floods.map(\.rings))")

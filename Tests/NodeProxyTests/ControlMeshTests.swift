@@ -117,6 +117,39 @@ import Transport
         #expect(bench.run { again.mesh.snapshot != nil })
     }
 
+    @Test func `a change is written behind what stands, and a write that was cut off isn't read`() throws {
+        let first = try start()
+        let path = "\(bench.folder)/last-mesh"
+        #expect(bench.run { ControlBench.exists(path) })
+        let before = try File.read(path, limit: 1 << 20)
+        plane.set(TestPlane.workload("web-2", address: "10.0.0.9"))
+        plane.push(.address, [TestPlane.workload("web-2").uid])
+        #expect(bench.run { last?.workloadCount == 2 })
+        #expect(bench.run { (try? File.read(path, limit: 1 << 20))?.count ?? 0 > before.count + 40 })
+        plane.goDown()
+        first.keeper.stop()
+        let bytes = try File.read(path, limit: 1 << 20)
+        #expect(bytes.starts(with: before))
+        for cut in [bytes.count, bytes.count - 1, before.count + 20, before.count] {
+            try File.replace(path, with: Array(bytes.prefix(cut)), mode: 0o600)
+            guard case .success(let loaded) = LastMesh(directory: bench.folder).load() else {
+                Issue.record("not taken with \(cut) of \(bytes.count) bytes")
+                continue
+            }
+            var mesh = loaded.mesh
+            #expect(mesh.snapshot(revision: 1).workloadCount == (cut == bytes.count ? 2 : 1))
+            #expect(loaded.size == (cut == bytes.count ? bytes.count : before.count))
+        }
+        // What is wrong before the end isn't the end of a write.
+        var wrong = bytes
+        wrong[before.count - 60] ^= 1
+        try File.replace(path, with: wrong, mode: 0o600)
+        guard case .failure(.damaged) = LastMesh(directory: bench.folder).load() else {
+            Issue.record("taken")
+            return
+        }
+    }
+
     // MARK: - Whose word counts
 
     @Test func `I21 another store is refused until told, and the mesh as it was goes on`() throws {

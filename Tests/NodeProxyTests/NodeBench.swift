@@ -80,7 +80,7 @@ final class NodeBench {
 
     /// A workload's end of a tunnel to db-1.
     func tunnel(from account: String = "web") throws -> CallingEnd {
-        let hbone = workload.shared.place.hbone.localAddress()
+        let hbone = workload.shared.place.listeners?.localAddress(.hbone)
         let end = try CallingEnd(worker.loop, to: try #require(hbone), as: authority.credential(account))
         clients.append(end)
         return end

@@ -228,7 +228,7 @@ import Tunnel
         let end = try opened(bench)
         #expect(try bench.metric("warren_tunnels", "side=\"server\"") == 1)
         // TLS stands, but what follows is no HTTP/2.
-        let hbone = bench.workload.shared.place.hbone.localAddress()
+        let hbone = bench.workload.shared.place.listeners?.localAddress(.hbone)
         let stranger = try Stranger(to: try #require(hbone), as: bench.authority.credential("web"))
         try bench.run("the stranger's end") {
             stranger.step()

@@ -87,8 +87,9 @@ enum TestNode {
             uid: local.uid, name: "shop/\(name)", identity: credential.identity, addresses: [address], network: "",
             namespaceName: name, dropsNonTCP: false, keepalive: Keepalive())
         let place = WorkloadPlace(
-            namespace: try NetworkNamespace.current(), outbound: try listener(address), inbound: try listener(address),
-            hbone: try listener(address))
+            namespace: try NetworkNamespace.current(),
+            listeners: WorkloadListeners(
+                outbound: try listener(address), inbound: try listener(address), hbone: try listener(address)))
         return WorkerWorkload(EnrolledWorkload(plan, at: place), try WorkloadCredential(credential), .none)
     }
 

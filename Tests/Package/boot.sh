@@ -173,13 +173,21 @@ say 'hung: the watchdog ended it, and it is back'
 
 for revision in 2 3; do
     before=$(lost)
+    mark=$(on sh -c "wc -l <$lab/calls")
+    process=$(on systemctl show -P MainPID warrend)
     on dpkg -i "$(deb "$revision")" >"$work/dpkg.log" 2>&1 || fail "dpkg -i: $(<"$work/dpkg.log")"
     active warrend
+    [[ $(on systemctl show -P MainPID warrend) != "$process" ]] || { machine_log; fail 'the same process runs after an upgrade'; }
     captured 10
     answered 10 >/dev/null || fail 'traffic goes on after an upgrade'
     none_clear 'upgrade'
-    say "upgraded to revision $revision: traffic goes on, none in clear, $(($(lost) - before)) open connections lost"
+    (($(lost) == before)) || { machine_log; fail "$(($(lost) - before)) open connections were lost in the upgrade to revision $revision"; }
+    refused=$(on tail -n "+$((mark + 1))" "$lab/calls" | sed -n 's/.*"bad": \([0-9]*\).*/\1/p' | paste -s -d +)
+    (($((refused)) == 0)) || { machine_log; fail "$((refused)) calls failed in the upgrade to revision $revision"; }
+    say "upgraded to revision $revision: traffic goes on, none in clear, 0 open connections lost, 0 calls failed"
 done
+on warren status | grep '^finishing' || { on warren status >&2; fail 'no daemon finishes connections after an upgrade'; }
+[[ -n $(on systemctl list-units --no-legend 'warrend-draining-*.scope') ]] || fail 'there is no scope of a daemon that finishes its connections'
 
 # --- a namespace that is made anew while nobody captures
 

@@ -43,7 +43,8 @@ class Guest:
         for name in ["bin", "dev", "proc", "sys", "run", "state", "tmp", "modules", "etc"]:
             os.makedirs(f"{root}/{name}")
         shutil.copy("/bin/busybox", f"{root}/bin/busybox")
-        shutil.copy(f"{HERE}/init.sh", f"{root}/init")
+        os.symlink("busybox", f"{root}/bin/sh")
+        shutil.copy(f"{HERE}/init", f"{root}/init")
         os.chmod(f"{root}/init", 0o755)
         for program in [f"{programs}/warren-control", shutil.which("curl")]:
             shutil.copy(program, f"{root}/bin/{os.path.basename(program)}")

@@ -108,6 +108,39 @@ import Testing
         }
     }
 
+    @Test(arguments: StoreKind.allCases) func `what is committed together has conditions, revisions and answers of its own`(
+        kind: StoreKind
+    ) throws {
+        try kind.withStore { store in
+            let first = try store.put(Self.a, "1")
+            let put = { (key: StoreKey, revision: UInt64?, byte: UInt8) in
+                StoreTransaction(conditions: [.init(key, revision: revision)], writes: [.put(key, [byte])])
+            }
+            let results = store.commit([
+                put(Self.a, first, 2),
+                // Too late now: what stands before it in the group has changed it.
+                put(Self.a, first, 3),
+                put(Self.b, nil, 4),
+                // A part that would hold is nothing without the other.
+                StoreTransaction(
+                    conditions: [.init(Self.c, revision: nil), .init(Self.b, revision: nil)], writes: [.put(Self.c, [5])]),
+                StoreTransaction(),
+            ])
+            guard results.count == 5, case .success(let one) = results[0],
+                case .failure(.conflict(Self.a, let standing)) = results[1],
+                case .success(let two) = results[2], case .failure(.conflict(Self.b, _)) = results[3], case .success = results[4]
+            else {
+                Issue.record("\(results)")
+                return
+            }
+            #expect(first < one && one < two)
+            #expect(standing?.value == [2])
+            #expect(try store.get(Self.a)?.revision == one && store.get(Self.b)?.revision == two && store.get(Self.c) == nil)
+            #expect(try store.changes(after: first, limit: 10).map(\.revision) == [one, two])
+            #expect(store.commit([StoreTransaction]()).isEmpty)
+        }
+    }
+
     @Test(arguments: StoreKind.allCases) func `deleting nothing is no change`(kind: StoreKind) throws {
         try kind.withStore { store in
             let revision = try store.put(Self.a, "1")

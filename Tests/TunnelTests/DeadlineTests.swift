@@ -174,6 +174,18 @@ import Testing
         #expect(used.client.failure == nil)
     }
 
+    @Test func `a spare tunnel without streams is released sooner than the only one`() throws {
+        var bounds = TunnelBounds()
+        bounds.pingInterval = .milliseconds(20)
+        bounds.spareTimeout = .milliseconds(60)
+        let (spare, only) = (try TunnelBench.open(bounds: bounds), try TunnelBench.open(bounds: bounds))
+        spare.client.isSpare = true
+        try spare.run("its end") { spare.client.closed == 1 && spare.server.closed == 1 }
+        #expect(spare.client.failure == nil && spare.server.failure == nil)
+        only.settle(100)
+        #expect(only.client.closed == 0)
+    }
+
     @Test func `a goodbye that nobody answers ends by its bound`() throws {
         for role in [HTTP2Role.client, .server] {
             let bench = try RawBench.open(role, bounds: short)

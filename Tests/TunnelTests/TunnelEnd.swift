@@ -46,6 +46,11 @@ final class TunnelEnd: TunnelOwner {
         return refusal
     }
 
+    /// There is another tunnel for the same.
+    var isSpare = false
+
+    func tunnelIsSpare(_ tunnel: TunnelConnection) -> Bool { isSpare }
+
     func tunnelOpened(_ tunnel: TunnelConnection) { opened += 1 }
 
     func tunnelRequested(_ tunnel: TunnelConnection, stream: Int32, head: HTTP2RequestHead) {

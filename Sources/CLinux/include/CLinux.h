@@ -41,13 +41,21 @@ int clinux_original_destination(int socket, int ipv6, struct sockaddr_storage *a
 
 /// One descriptor over a Unix socket, with one byte of payload at least.
 long clinux_send_descriptor(int socket, int descriptor, const void *bytes, size_t count);
+/// `descriptor` is -1 if none came. EMSGSIZE: there were more bytes or descriptors than that; those are gone.
 long clinux_receive_descriptor(int socket, int *descriptor, void *bytes, size_t count);
+
+/// A descriptor of the network namespace that a socket lives in.
+int clinux_socket_namespace(int socket);
+
+/// A process by descriptor: it never comes to mean another.
+int clinux_open_process(int pid);
+int clinux_signal_process(int process, int signal);
 
 /// The peer's credentials of a Unix socket.
 int clinux_peer_credentials(int socket, int *pid, unsigned *uid, unsigned *gid);
 
 /// glibc's allocator: few arenas and fixed thresholds, so that memory returns to the system.
-void clinux_configure_allocator(void);
+void clinux_configure_allocator(int threshold);
 void clinux_trim_allocator(void);
 
 /// From now on a fault of this program ends with a report on standard error. Once, before other threads exist. See CrashReport.c.

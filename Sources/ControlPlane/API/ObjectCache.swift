@@ -18,9 +18,13 @@ final class ObjectCache {
     /// Takes over everything, sorted by key as the store gives it.
     func load(_ list: StoredList) {
         tables = [:]
+        // Neighbours share the names of their resource and namespace: each has come with its own.
+        var (resource, namespace) = ("", "")
         for object in list.objects {
-            tables[object.key.resource, default: []].append(
-                CachedObject(key: object.key, text: object.value, revision: object.revision))
+            if object.key.resource != resource { resource = object.key.resource }
+            if object.key.namespace != namespace { namespace = object.key.namespace }
+            let key = StoreKey(resource, namespace: namespace, object.key.name)
+            tables[resource, default: []].append(CachedObject(key: key, text: object.value, revision: object.revision))
         }
         revision = list.revision
     }

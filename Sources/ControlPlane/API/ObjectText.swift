@@ -51,6 +51,12 @@ enum ObjectText {
         return nil
     }
 
+    /// Who set what: more than half of most texts, and nothing to anybody but who writes the object.
+    static let bookkeeping = "managedFields"
+
+    /// What an object says, without its bookkeeping. Nil if the text is damaged.
+    static func content(_ text: [UInt8]) -> Value? { try? JSON.read(text, without: bookkeeping) }
+
     /// The object as a tree, with its revision. What the store holds was written by us or by another replica: text that is no JSON is damage.
     static func read(_ text: [UInt8], revision: UInt64) throws(DocumentFailure) -> Value {
         try JSON.read(shown(text, revision: revision))

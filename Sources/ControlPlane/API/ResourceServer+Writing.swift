@@ -177,6 +177,7 @@ extension ResourceServer {
             transaction.writes = [.delete(key)]
             transaction.writes += Self.released(old ?? object, key, request.kind, pool, state.cache, WallTime.now().seconds)
         case .created, .updated:
+            if request.kind == .workloadEntry { object = RegistrationMark.marked(object, before: old, by: pending.principal) }
             if request.kind == .service {
                 object = try addressed(object, key, &transaction, isDryRun: request.options.isDryRun)
                 if let old { transaction.writes += givenUp(by: object, since: old, key) }

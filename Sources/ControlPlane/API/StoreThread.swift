@@ -22,7 +22,8 @@ package enum StoreMessage: Sendable {
 /// The thread that talks to the store, which blocks: commits in the order in which they were asked for, and whatever changed by anybody's hand. Any thread may
 /// ask; answers go to the mailbox. It ends with the process.
 package final class StoreThread: Sendable {
-    /// Commits that may wait at once. A disk that flushes in 10 ms works off a hundred in a second: who waits behind a thousand is better told now.
+    /// Commits that may wait at once. What waits is committed together, with one flush of the disk: who waits behind a thousand waits for a disk that hangs, and
+    /// is better told now.
     private static let limit = 1024
     /// Bytes that may wait with them. Each stands for ten in memory, since whoever asked keeps the object that it read: a thousand small writes or five of the
     /// largest, not a thousand of the largest.
@@ -80,7 +81,7 @@ enum StoreErrand: Sendable {
 }
 
 /// Does the store's errands and keeps in mind what was told already. On the store's thread.
-private final class StoreFollower: TimerTarget {
+private final class StoreFollower: TimerTarget, TurnTarget {
     /// Changes that are read at once.
     private static let batch = 1000
     /// Revisions before the present one that a watch may go on from after a restart.
@@ -94,9 +95,17 @@ private final class StoreFollower: TimerTarget {
         static let compact: UInt32 = 1
     }
 
+    private struct Waiting {
+        let transaction: StoreTransaction
+        let ticket: UInt64
+        let finished: @Sendable () -> Void
+    }
+
     private let store: any Store
     private let loop: Loop
     private let answers: Mailbox<StoreMessage>
+    /// What came while the last commit was under way, or in this turn.
+    private var waiting: [Waiting] = []
     /// Nil until everything was read.
     private var told: UInt64?
     private var isRetrying = false
@@ -119,17 +128,20 @@ private final class StoreFollower: TimerTarget {
             pull()
             answers.send(.committed(ticket, result))
         case .commit(let transaction, let ticket, let finished):
-            let result: Result<UInt64, StoreFailure>
-            do throws(StoreFailure) {
-                result = .success(try store.commit(transaction))
-            } catch {
-                result = .failure(error)
-            }
-            finished()
-            // Also after a conflict: who tries again needs to see with what.
-            pull()
-            answers.send(.committed(ticket, result))
+            if waiting.isEmpty { loop.atEndOfTurn(self) }
+            waiting.append(Waiting(transaction: transaction, ticket: ticket, finished: finished))
         }
+    }
+
+    func endTurn() -> Bool {
+        let group = waiting
+        waiting = []
+        let results = store.commit(group.map(\.transaction))
+        for waiting in group { waiting.finished() }
+        // Also after a conflict: who tries again needs to see with what.
+        pull()
+        for (waiting, result) in zip(group, results) { answers.send(.committed(waiting.ticket, result)) }
+        return false
     }
 
     func timerFired(_ tag: UInt32) {

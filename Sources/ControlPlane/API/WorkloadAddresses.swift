@@ -37,12 +37,12 @@ final class WorkloadAddresses: StateObserver {
     }
 
     private func add(_ text: [UInt8]) {
-        guard let object = try? JSON.read(text), let (workload, places) = Self.places(of: object) else { return }
+        guard let object = ObjectText.content(text), let (workload, places) = Self.places(of: object) else { return }
         for place in places { names[place, default: []].append(workload) }
     }
 
     private func remove(_ text: [UInt8]) {
-        guard let object = try? JSON.read(text), let (workload, places) = Self.places(of: object) else { return }
+        guard let object = ObjectText.content(text), let (workload, places) = Self.places(of: object) else { return }
         for place in places {
             if let index = names[place]?.firstIndex(of: workload) { names[place]?.remove(at: index) }
             if names[place]?.isEmpty == true { names[place] = nil }

@@ -32,6 +32,8 @@ final class ControlPlaneServer: TimerTarget {
     private let programmed: ProgrammedKeeper
     private let evictions: EvictionKeeper
     private let replicas: Replicas
+    private let registrations: RegistrationKeeper
+    private let backups: BackupService
     private let serving: ServingCredential
     private let counters = AuthorityCounters()
     private let notify = ServiceNotify { path, bytes in try? UnixSocket.send(bytes, to: path) }
@@ -56,7 +58,11 @@ final class ControlPlaneServer: TimerTarget {
         do {
             state = try ControlState(store: store, loop: loop)
             let errands = try Errands(name: "errands", loop: loop)
-            // First of all observers: whoever else hears of a change may ask it.
+            // Before all others: it only hands on what changed, and its thread translates while they take it over.
+            discovery = DiscoveryServer(loop: loop, identity: store.identity)
+            publishing = try Publishing(loop: loop, server: discovery, options: Self.options(configuration))
+            state.observe(publishing)
+            // Whoever hears of a change after it may ask it.
             let book = AccessBook(loop: loop)
             state.observe(book)
             authenticator = Authenticator(book: book, trustDomain: authority.trustDomain, audit: audit)
@@ -69,14 +75,14 @@ final class ControlPlaneServer: TimerTarget {
                 audit: audit, loop: loop)
             resources = ResourceServer(
                 state: state, loop: loop, book: book, audit: audit, settings: Self.resourceSettings(configuration))
-            discovery = DiscoveryServer(loop: loop, identity: store.identity)
-            publishing = try Publishing(loop: loop, server: discovery, options: Self.options(configuration))
-            state.observe(publishing)
             reports = NodeReports(state: state, server: discovery, publishing: publishing)
             replicas = try Replicas(store: store, loop: loop, host: hostName())
             nodes = NodeStatusKeeper(
                 state: state, discovery: discovery, publishing: publishing, reports: reports, replicas: replicas, loop: loop,
-                log: log)
+                log: log, grace: configuration.hosts.grace)
+            registrations = RegistrationKeeper(state: state, loop: loop, log: log)
+            backups = BackupService(
+                store: store, authority: authority, audit: audit, errands: try Errands(name: "backup", loop: loop, limit: 2))
             programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop) { [replicas] in replicas.count == 1 }
             evictions = EvictionKeeper(
                 state: state, book: book, trustDomain: authority.trustDomain, lifetime: authority.settings.overlap,
@@ -91,6 +97,8 @@ final class ControlPlaneServer: TimerTarget {
                 }
                 self.context = next
             }
+            registrations.isConnected = { [unowned self] in discovery.isConnected($0) }
+            nodes.onExpired = { [unowned self] in registrations.expired($0) }
             book.onTokenLost = { [unowned self] id in resources.revoke("token:\(id)") }
             book.onNodeLost = { [unowned self] name in
                 discovery.disconnect(node: name, GRPCStatus(.permissionDenied, "host \(name) is no member of the mesh any more"))
@@ -163,6 +171,8 @@ final class ControlPlaneServer: TimerTarget {
         publishing.onLoaded = { [unowned self] in
             log.info("ready: \(state.resourceCount) objects at revision \(state.revision)")
             notify?.ready()
+            // What was read and translated left half as much again behind.
+            Limits.trimMemory()
         }
         if let interval = notify?.watchdogInterval { _ = loop.arm(interval, self, tag: Tag.alive) }
         _ = loop.arm(.seconds(30), self, tag: Tag.trim)
@@ -234,7 +244,7 @@ final class ControlPlaneServer: TimerTarget {
             // A token that another replica made a moment ago.
             return state.catchUp { [weak self] _ in self?.answerKnown(exchange, isLast: true) }
         }
-        if admin.handle(exchange, principal: principal) { return }
+        if admin.handle(exchange, principal: principal) || backups.handle(exchange, principal: principal) { return }
         if exchange.head.target == Path.report { return report(exchange, principal) }
         resources.handle(exchange, principal: principal)
     }

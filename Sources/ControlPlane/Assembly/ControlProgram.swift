@@ -15,6 +15,8 @@ package enum ControlProgram {
                                             serve, in the foreground
           warren-control check-config [--config FILE]
                                             read the configuration and say what is wrong with it
+          warren-control restore FILE [--passphrase-file FILE] [--replace] [--config FILE]
+                                            put a backup of `warren control backup` back, while nothing serves
           warren-control --version
           warren-control --help
 
@@ -41,11 +43,35 @@ package enum ControlProgram {
             rest.removeSubrange(index...index + 1)
         }
         let (path, store) = (options["--config"], options["--store"])
+        if rest.first == "restore" { return restore(Array(rest.dropFirst()), path) }
         guard rest.count <= 1 else { return refuse("too many arguments: \(rest.joined(separator: " "))") }
         switch rest.first {
         case nil: return serve(path, store: store)
         case "check-config": return read(path) == nil ? ExitCode.configuration : say("the configuration is good")
         case let word?: return refuse("unknown argument '\(word)'")
+        }
+    }
+
+    private static func restore(_ arguments: [String], _ path: String?) -> CInt {
+        var (files, passphrase, replaces): ([String], String?, Bool) = ([], nil, false)
+        var rest = arguments[...]
+        while let word = rest.popFirst() {
+            switch word {
+            case "--replace": replaces = true
+            case "--passphrase-file":
+                guard let file = rest.popFirst() else { return refuse("--passphrase-file needs a file") }
+                passphrase = file
+            case _ where word.hasPrefix("-"): return refuse("unknown argument '\(word)'")
+            default: files.append(word)
+            }
+        }
+        guard files.count == 1 else { return refuse("restore needs one file") }
+        guard let configuration = read(path) else { return ExitCode.configuration }
+        do throws(ControlFailure) {
+            return say(
+                try Restore(file: files[0], passphraseFile: passphrase, replaces: replaces, configuration: configuration).run())
+        } catch {
+            return fail(error.description, ExitCode.unavailable)
         }
     }
 

@@ -29,7 +29,8 @@ extension Authority {
             if step == .adopt { return try adopt(now) }
             guard let own = held.withLock({ $0.own }) else {
                 throw AuthorityFailure(
-                    "the authority is given as files: `adopt` makes it the control plane's own, or replace them there and restart it")
+                    "the authority is given as files: `adopt` makes it the control plane's own, or replace them there and restart it"
+                )
             }
             let directory = own.directory
             var state = own.state
@@ -102,7 +103,8 @@ extension Authority {
         let certificate = try directory.certificate(state.signingRoot)
         guard directory.hasKey(state.signingRoot) || state.adopted == nil else {
             throw AuthorityFailure(
-                "the key of the root that signs was never given to the control plane: introduce-root begins the change to a root of its own")
+                "the key of the root that signs was never given to the control plane: introduce-root begins the change to a root of its own"
+            )
         }
         let key = try directory.key(state.signingRoot)
         let name = state.take("intermediate")
@@ -126,7 +128,8 @@ extension Authority {
         let top = Self.root(of: signer)
         let roots = [top] + signer.roots.filter { $0 != top }
         var state = AuthorityState(
-            phase: .making, since: now, trustDomain: trustDomain, next: roots.count + 2, roots: (1...roots.count).map { "root-\($0)" },
+            phase: .making, since: now, trustDomain: trustDomain, next: roots.count + 2,
+            roots: (1...roots.count).map { "root-\($0)" },
             intermediate: "intermediate-\(roots.count + 1)", adopted: signer.certificate.fingerprint.description)
         try directory.write(state)
         for (name, root) in zip(state.roots, roots) {
@@ -145,7 +148,8 @@ extension Authority {
         let certificate = signer.certificate
         // Without the key of an adopted root there can be none.
         guard let own = held.withLock({ $0.own }), own.state.adopted == nil || own.directory.hasKey(own.state.signingRoot),
-            now >= certificate.notBefore + (certificate.notAfter - certificate.notBefore) / 3 * 2 else {
+            now >= certificate.notBefore + (certificate.notAfter - certificate.notBefore) / 3 * 2
+        else {
             return false
         }
         // One that ends with its root is not made longer by a fresh one.
@@ -167,7 +171,12 @@ extension Authority {
         return .object(present: [
             ("trustDomain", .string(trustDomain)), ("source", .string(state == nil ? "files" : "directory")),
             ("phase", state.map { .string($0.phase.rawValue) }), ("since", state.map { .string(timestamp($0.since)) }),
-            ("next", .string(state.map { Self.next($0.phase) } ?? "the keys are given as files, and adopt makes them the control plane's own")), ("roots", .array(roots)),
+            (
+                "next",
+                .string(
+                    state.map { Self.next($0.phase) }
+                        ?? "the keys are given as files, and adopt makes them the control plane's own")
+            ), ("roots", .array(roots)),
             (
                 "intermediate",
                 .object([

@@ -110,6 +110,29 @@ final class AuthorityDirectory: Sendable {
         try Self.attempt("\(file) can't be written") { () throws(Errno) in try File.replace(file, with: bytes, mode: mode) }
     }
 
+    // MARK: - As a whole
+
+    /// Everything that the state names, by name. The state is last, which is the order for writing it back.
+    func export(_ state: AuthorityState) throws(AuthorityFailure) -> [(name: String, bytes: [UInt8])] {
+        var files: [(name: String, bytes: [UInt8])] = []
+        for name in state.files.sorted() where (try? File.status("\(path)/\(name)")) != nil {
+            do throws(Errno) {
+                files.append((name, try File.read("\(path)/\(name)", limit: Certificate.maximumFile)))
+            } catch { throw AuthorityFailure("\(path)/\(name) can't be read: \(error)") }
+        }
+        return files + [(Self.stateName, state.text)]
+    }
+
+    /// Writes back what was exported; false for what is none of it, and then nothing is written. What was there before doesn't count any more.
+    func restore(_ files: [(name: String, bytes: [UInt8])]) throws(AuthorityFailure) -> Bool {
+        guard let last = files.last, last.name == Self.stateName, let state = AuthorityState(last.bytes),
+            files.dropLast().allSatisfy({ state.files.contains($0.name) })
+        else { return false }
+        for file in files { try write(file.name, file.bytes, mode: file.name.hasSuffix(".pem") ? 0o644 : 0o600) }
+        sweep(keeping: state)
+        return true
+    }
+
     private static func attempt(_ what: String, _ body: () throws(Errno) -> Void) throws(AuthorityFailure) {
         do throws(Errno) { try body() } catch { throw AuthorityFailure("\(what): \(error)") }
     }

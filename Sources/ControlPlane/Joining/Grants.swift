@@ -42,18 +42,18 @@ package struct Grants {
         }
 
         private var content: Content
-        /// Every host that the text may name. It names one of them or none.
-        let nodes: Set<String>
+        /// Every host that the text may name, each once. It names one of them or none.
+        let nodes: [String]
 
         init(_ text: [UInt8]) {
             content = .text(text)
-            nodes = Registration.nodes(in: text)
+            nodes = Array(Registration.nodes(in: text))
         }
 
         var registration: Registration? {
             if case .read(let registration) = content { return registration }
             guard case .text(let text) = content else { return nil }
-            let registration = (try? JSON.read(text)).map { Registration($0) }
+            let registration = ObjectText.content(text).map { Registration($0) }
             content = .read(registration)
             return registration
         }

@@ -26,11 +26,12 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
     private var elsewhere: [String: String] = [:]
     private var isWriting = false
     private var hasBegun = false
+    /// What a host registered may go.
+    var onExpired: ((String) -> Void)?
 
     init(
         state: ControlState, discovery: DiscoveryServer, publishing: Publishing, reports: NodeReports, replicas: Replicas,
-        loop: Loop,
-        log: Log
+        loop: Loop, log: Log, grace: Interval = NodeWatch.Bounds().expiresAfter
     ) {
         self.state = state
         self.discovery = discovery
@@ -38,14 +39,18 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
         self.replicas = replicas
         self.loop = loop
         self.log = log
-        watch = NodeWatch(loop: loop)
+        var bounds = NodeWatch.Bounds()
+        bounds.expiresAfter = grace
+        // Never later than what it registered goes.
+        bounds.unhealthyAfter = min(bounds.unhealthyAfter, grace)
+        watch = NodeWatch(loop: loop, bounds: bounds)
         watch.onHealth = { [log] node, isHealthy in
             log.warn("host \(node) is \(isHealthy ? "back" : "away"): its workloads are \(isHealthy ? "healthy" : "unhealthy")")
             publishing.setHealthy(isHealthy, node: node)
         }
-        watch.onExpired = { [log] node in
-            log.warn(
-                "host \(node) has been away for longer than its grace; its registrations stay until it is evicted or deleted")
+        watch.onExpired = { [unowned self] node in
+            self.log.warn("host \(node) has been away for longer than its grace: what it registered itself is removed")
+            onExpired?(node)
         }
         discovery.observer = self
         replicas.onChange = { [unowned self] in

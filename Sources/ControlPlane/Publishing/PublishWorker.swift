@@ -112,7 +112,8 @@ final class PublishWorker {
 
     private func read(_ text: [UInt8], _ key: StoreKey) -> Result<ResourceSet, Unreadable> {
         do throws(DocumentFailure) {
-            let (set, findings) = loadResource(try JSON.read(text), name: "\(key.namespace)/\(key.name)", options: options)
+            let tree = try JSON.read(text, without: ObjectText.bookkeeping)
+            let (set, findings) = loadResource(tree, name: "\(key.namespace)/\(key.name)", options: options)
             if let error = findings.first(where: { $0.severity == .error }) {
                 return .failure(Unreadable(reason: error.field.isEmpty ? error.message : "\(error.field): \(error.message)"))
             }

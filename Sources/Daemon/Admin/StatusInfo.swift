@@ -26,6 +26,10 @@ package struct StatusInfo: Sendable {
     package var connections = 0
     package var tunnels = 0
     package var droppedLogLines: UInt64 = 0
+    /// Daemons that handed over and finish their connections.
+    package var generations: [GenerationInfo] = []
+    /// This one is such a daemon.
+    package var isDraining = false
     /// Nil: the mesh comes from files.
     package var control: ControlInfo?
 
@@ -55,7 +59,8 @@ package struct StatusInfo: Sendable {
             ("meshLoaded", .text(meshLoaded?.description)), ("meshRefused", .text(meshRefused)),
             ("workloads", .integer(workloads)), ("captured", .integer(captured)), ("services", .integer(services)),
             ("policies", .integer(policies)), ("connections", .integer(connections)), ("tunnels", .integer(tunnels)),
-            ("droppedLogLines", .integer(droppedLogLines)), ("control", control?.document ?? .null),
+            ("droppedLogLines", .integer(droppedLogLines)), ("draining", .bool(isDraining)),
+            ("generations", .array(generations.map(\.document))), ("control", control?.document ?? .null),
         ])
     }
 }

@@ -27,6 +27,7 @@ package struct DaemonConfiguration: ConfigurationTable {
     package var capture = CaptureSettings()
     package var probes = ProbeSettings()
     package var keepalive = Keepalive()
+    package var handover = HandoverSettings()
 
     /// All defaults.
     package init(node: String) { self.node = node }
@@ -60,6 +61,7 @@ extension DaemonConfiguration {
         + MetricSettings.settings
         + ReadinessSettings.settings + LogSettings.settings + TimeoutSettings.settings + LimitSettings.settings
         + TunnelSettings.settings + CaptureSettings.settings + ProbeSettings.settings + Keepalive.settings
+        + HandoverSettings.settings
 
     private static let general: [Setting] = [
         .text(

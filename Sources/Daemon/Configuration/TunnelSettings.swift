@@ -26,7 +26,8 @@ package struct TunnelSettings: Sendable {
             "How long a stream may live at all.",
             because: "Databases keep connections for weeks, and no new stream is taken on an expired certificate anyway (I09)."),
         .duration(
-            "tunnel.idleRelease", \.tunnel.idleRelease, .seconds(1) ... .hours(24), "How long a tunnel without a stream is kept.",
+            "tunnel.idleRelease", \.tunnel.idleRelease, .seconds(1) ... .hours(24),
+            "How long a tunnel without a stream is kept; those beyond the first of a pair half a minute at most.",
             because: "ztunnel's bound: the next call within it costs no handshake."),
         .duration(
             "tunnel.pingInterval", \.tunnel.pingInterval, .seconds(1) ... .hours(1),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Messages
 package import Wire
 
 /// What a client lets a control plane make it hold. It trusts a control plane with policy, not with its memory.
@@ -41,8 +42,14 @@ package struct DecodedPush: Sendable {
     package var removed: [String] = []
     package var rejected: [Rejected] = []
 
-    /// From a message of the control plane. Throws only if it is no response at all.
+    /// By itself: nothing in it is shared with other responses.
     package init(_ message: [UInt8], bounds: DiscoveryBounds = DiscoveryBounds()) throws(WireFailure) {
+        var pool = WorkloadPool()
+        try self.init(message, bounds: bounds, &pool)
+    }
+
+    /// From a message of the control plane. Throws only if it is no response at all.
+    package init(_ message: [UInt8], bounds: DiscoveryBounds, _ pool: inout WorkloadPool) throws(WireFailure) {
         var head = Head()
         var found: [ArraySlice<UInt8>] = []
         var reader = ProtobufReader(message[...])
@@ -62,17 +69,19 @@ package struct DecodedPush: Sendable {
         store = StorePosition(head.store)
         guard let type else { return }
         resources.reserveCapacity(found.count)
-        for bytes in found { try take(bytes, type, bounds) }
+        for bytes in found { try take(bytes, type, bounds, &pool) }
     }
 
     private struct Head {
         var (store, typeURL, nonce) = ("", "", "")
     }
 
-    private mutating func take(_ bytes: ArraySlice<UInt8>, _ type: ResourceType, _ bounds: DiscoveryBounds) throws(WireFailure) {
+    private mutating func take(
+        _ bytes: ArraySlice<UInt8>, _ type: ResourceType, _ bounds: DiscoveryBounds, _ pool: inout WorkloadPool
+    ) throws(WireFailure) {
         let wrapped = try Wrapped(bytes)
         do throws(ResourceRejection) {
-            resources.append(try Self.read(wrapped, type, bounds))
+            resources.append(try Self.read(wrapped, type, bounds, &pool))
         } catch {
             let name = String(decoding: wrapped.name.prefix(256), as: UTF8.self)
             rejected.append(Rejected(name: name, reason: error.description))
@@ -108,7 +117,7 @@ package struct DecodedPush: Sendable {
     }
 
     private static func read(
-        _ wrapped: Wrapped, _ type: ResourceType, _ bounds: DiscoveryBounds
+        _ wrapped: Wrapped, _ type: ResourceType, _ bounds: DiscoveryBounds, _ pool: inout WorkloadPool
     ) throws(ResourceRejection) -> Resource {
         guard let value = wrapped.value else { throw ResourceRejection("a resource without content") }
         guard wrapped.typeURL.elementsEqual(type.rawValue.utf8) else {
@@ -120,7 +129,7 @@ package struct DecodedPush: Sendable {
         guard wrapped.name.count <= bounds.nameBytes, wrapped.version.count <= bounds.nameBytes else {
             throw ResourceRejection("its name or version has more than \(bounds.nameBytes) bytes")
         }
-        let content = try MeshResource(type, decoding: value)
+        let content = try MeshResource(type, decoding: value, &pool)
         // The name within is kept, so that the two share their memory.
         let name = content.name
         guard wrapped.name.elementsEqual(name.utf8) else { throw ResourceRejection("its content is called \(name.prefix(256))") }

@@ -2,7 +2,7 @@
 
 internal import Bytes
 package import Mesh
-internal import Messages
+package import Messages
 internal import Wire
 
 /// One resource of discovery, as the mesh model has it.
@@ -24,9 +24,17 @@ package enum MeshResource: Hashable, Sendable {
         }
     }
 
-    /// From the message that is wrapped in a resource. Untrusted; the caller bounded its length.
+    /// By itself: nothing in it is shared with other resources.
     package init(_ type: ResourceType, decoding bytes: ArraySlice<UInt8>) throws(ResourceRejection) {
-        if type == .address, let workload = Workload(quickly: bytes.span) {
+        var pool = WorkloadPool()
+        try self.init(type, decoding: bytes, &pool)
+    }
+
+    /// From the message that is wrapped in a resource. Untrusted; the caller bounded its length.
+    package init(
+        _ type: ResourceType, decoding bytes: ArraySlice<UInt8>, _ pool: inout WorkloadPool
+    ) throws(ResourceRejection) {
+        if type == .address, let workload = Workload(quickly: bytes.span, &pool) {
             self = .workload(workload)
             return
         }

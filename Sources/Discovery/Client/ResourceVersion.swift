@@ -17,6 +17,11 @@ package struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    init(hash: UInt64) { form = .hash(hash) }
+
+    /// Nil if it is none.
+    var hash: UInt64? { if case .hash(let hash) = form { hash } else { nil } }
+
     package var description: String {
         switch form {
         case .hash(let hash): String(hash, radix: 16)

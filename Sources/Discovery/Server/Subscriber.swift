@@ -101,8 +101,11 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
             try subscribe(type, request)
         }
         confirm()
-        if !isOver, !holdsBack { server.enqueue(self) }
+        if !isOver, !holdsBack, isWaiting { server.enqueue(self) }
     }
+
+    /// Something may be sent now. An acknowledgement of the last that there was leaves nothing.
+    private var isWaiting: Bool { subscriptions.contains { $0?.isWaiting(released: server.released) ?? false } }
 
     private func introduce(_ node: DiscoveryAPI.Node) {
         client = String(node.id.prefix(256))
@@ -185,7 +188,7 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
                 guard let subscription, !push(subscription) else { continue }
                 return confirm()
             }
-            if !subscriptions.contains(where: { $0?.isWaiting(released: server.released) ?? false }) { break }
+            if !isWaiting { break }
         }
         confirm()
     }

@@ -34,22 +34,34 @@ package struct Workload: Hashable, Sendable {
         case hostNetwork = 1
     }
 
-    private var storage: WorkloadStorage
+    private var storage: Shared<WorkloadFields>
+    private static let blank = Shared(WorkloadFields())
 
-    package init() { storage = .blank }
+    package init() { storage = Self.blank }
 
-    package init(_ fields: WorkloadFields) { storage = WorkloadStorage(fields) }
+    package init(_ fields: WorkloadFields) { storage = Shared(fields) }
 
-    /// All at once.
-    package var fields: WorkloadFields {
-        get { storage.fields }
-        set { storage = WorkloadStorage(newValue) }
+    /// What it has in common with others of its application.
+    package var common: Shared<WorkloadCommon> { storage.content.common }
+
+    private subscript<Field>(own path: WritableKeyPath<WorkloadFields, Field>) -> Field {
+        get { storage.content[keyPath: path] }
+        set {
+            var fields = storage.content
+            fields[keyPath: path] = newValue
+            storage = Shared(fields)
+        }
     }
 
-    private mutating func change(_ body: (inout WorkloadFields) -> Void) {
-        var fields = storage.fields
-        body(&fields)
-        storage = WorkloadStorage(fields)
+    private subscript<Field>(common path: WritableKeyPath<WorkloadCommon, Field>) -> Field {
+        get { storage.content.common.content[keyPath: path] }
+        set {
+            var fields = storage.content
+            var common = fields.common.content
+            common[keyPath: path] = newValue
+            fields.common = Shared(common)
+            storage = Shared(fields)
+        }
     }
 }
 
@@ -58,120 +70,120 @@ package struct Workload: Hashable, Sendable {
 extension Workload {
     /// Unique in the mesh: `CLUSTER/GROUP/KIND/NAMESPACE/NAME`.
     package var uid: String {
-        get { storage.fields.uid }
-        set { change { $0.uid = newValue } }
+        get { storage.content.uid }
+        set { self[own: \.uid] = newValue }
     }
     package var name: String {
-        get { storage.fields.name }
-        set { change { $0.name = newValue } }
+        get { storage.content.name }
+        set { self[own: \.name] = newValue }
     }
     package var namespace: String {
-        get { storage.fields.namespace }
-        set { change { $0.namespace = newValue } }
+        get { storage.content.common.content.namespace }
+        set { self[common: \.namespace] = newValue }
     }
     /// IPv4 and IPv6 addresses in `network`; empty if only `hostname` is known.
     package var addresses: [IPAddress] {
-        get { storage.fields.addresses }
-        set { change { $0.addresses = newValue } }
+        get { storage.content.addresses }
+        set { self[own: \.addresses] = newValue }
     }
     /// A DNS name instead of addresses.
     package var hostname: String {
-        get { storage.fields.rare?.parts.hostname ?? "" }
-        set { change { $0.setRare { $0.hostname = newValue } } }
+        get { storage.content.common.content.hostname }
+        set { self[common: \.hostname] = newValue }
     }
     /// Where the addresses are valid; "" is the default network.
     package var network: String {
-        get { storage.fields.network }
-        set { change { $0.network = newValue } }
+        get { storage.content.common.content.network }
+        set { self[common: \.network] = newValue }
     }
     package var tunnelProtocol: TunnelProtocol {
-        get { storage.fields.tunnelProtocol }
-        set { change { $0.tunnelProtocol = newValue } }
+        get { storage.content.tunnelProtocol }
+        set { self[own: \.tunnelProtocol] = newValue }
     }
     /// "" means the mesh's own.
     package var trustDomain: String {
-        get { storage.fields.trustDomain }
-        set { change { $0.trustDomain = newValue } }
+        get { storage.content.common.content.trustDomain }
+        set { self[common: \.trustDomain] = newValue }
     }
     /// "" means `default`.
     package var serviceAccount: String {
-        get { storage.fields.serviceAccount }
-        set { change { $0.serviceAccount = newValue } }
+        get { storage.content.common.content.serviceAccount }
+        set { self[common: \.serviceAccount] = newValue }
     }
     /// The proxy that traffic addressed to this workload (not to a service) must pass.
     package var waypoint: GatewayAddress? {
-        get { storage.fields.rare?.parts.waypoint }
-        set { change { $0.setRare { $0.waypoint = newValue } } }
+        get { storage.content.common.content.waypoint }
+        set { self[common: \.waypoint] = newValue }
     }
     /// The host it runs on: decides locality, and which host captures it.
     package var node: String {
-        get { storage.fields.node }
-        set { change { $0.node = newValue } }
+        get { storage.content.node }
+        set { self[own: \.node] = newValue }
     }
     /// What metrics call the application: see `canonicalName(labels:)`.
     package var canonicalName: String {
-        get { storage.fields.canonicalName }
-        set { change { $0.canonicalName = newValue } }
+        get { storage.content.common.content.canonicalName }
+        set { self[common: \.canonicalName] = newValue }
     }
     package var canonicalRevision: String {
-        get { storage.fields.canonicalRevision }
-        set { change { $0.canonicalRevision = newValue } }
+        get { storage.content.common.content.canonicalRevision }
+        set { self[common: \.canonicalRevision] = newValue }
     }
     package var kind: Kind {
-        get { storage.fields.kind }
-        set { change { $0.kind = newValue } }
+        get { storage.content.common.content.kind }
+        set { self[common: \.kind] = newValue }
     }
     /// The controller's name, or the workload's own.
     package var workloadName: String {
-        get { storage.fields.workloadName }
-        set { change { $0.workloadName = newValue } }
+        get { storage.content.workloadName }
+        set { self[own: \.workloadName] = newValue }
     }
     /// It speaks HBONE itself, without a proxy of ours in front.
     package var nativeTunnel: Bool {
-        get { storage.fields.nativeTunnel }
-        set { change { $0.nativeTunnel = newValue } }
+        get { storage.content.nativeTunnel }
+        set { self[own: \.nativeTunnel] = newValue }
     }
     /// Policies with a selector that apply to it, `NAMESPACE/NAME`. Those of its namespace and of the mesh aren't listed.
     package var authorizationPolicies: [String] {
-        get { storage.fields.authorizationPolicies }
-        set { change { $0.authorizationPolicies = newValue } }
+        get { storage.content.common.content.authorizationPolicies }
+        set { self[common: \.authorizationPolicies] = newValue }
     }
     package var status: Status {
-        get { storage.fields.status }
-        set { change { $0.status = newValue } }
+        get { storage.content.status }
+        set { self[own: \.status] = newValue }
     }
     /// "" means `Kubernetes`.
     package var clusterID: String {
-        get { storage.fields.clusterID }
-        set { change { $0.clusterID = newValue } }
+        get { storage.content.common.content.clusterID }
+        set { self[common: \.clusterID] = newValue }
     }
     /// The way in from other networks.
     package var networkGateway: GatewayAddress? {
-        get { storage.fields.rare?.parts.networkGateway }
-        set { change { $0.setRare { $0.networkGateway = newValue } } }
+        get { storage.content.common.content.networkGateway }
+        set { self[common: \.networkGateway] = newValue }
     }
     /// The services it is an endpoint of, sorted by service.
     package var services: [ServiceMembership] {
-        get { storage.fields.services }
-        set { change { $0.services = newValue } }
+        get { storage.content.common.content.services }
+        set { self[common: \.services] = newValue }
     }
     /// Where the application wants its traffic instead of at the port asked for.
     package var applicationTunnel: ApplicationTunnel? {
-        get { storage.fields.rare?.parts.applicationTunnel }
-        set { change { $0.setRare { $0.applicationTunnel = newValue } } }
+        get { storage.content.common.content.applicationTunnel }
+        set { self[common: \.applicationTunnel] = newValue }
     }
     package var locality: Locality? {
-        get { storage.fields.rare?.parts.locality }
-        set { change { $0.setRare { $0.locality = newValue } } }
+        get { storage.content.common.content.locality }
+        set { self[common: \.locality] = newValue }
     }
     package var networkMode: NetworkMode {
-        get { storage.fields.networkMode }
-        set { change { $0.networkMode = newValue } }
+        get { storage.content.networkMode }
+        set { self[own: \.networkMode] = newValue }
     }
     /// Its weight beside other endpoints; nil means 1, 0 means none of the traffic.
     package var capacity: UInt32? {
-        get { storage.fields.capacity }
-        set { change { $0.capacity = newValue } }
+        get { storage.content.capacity }
+        set { self[own: \.capacity] = newValue }
     }
 }
 

@@ -4,7 +4,7 @@ extension MeshSnapshot {
     /// Judges a connection by the policies of its destination: DENY, then ALLOW, then what holds where no ALLOW policy applies.
     /// Pure; allocates only to name the policies of a refusal.
     package func authorize(_ request: AuthorizationRequest, destination: WorkloadID) -> Verdict {
-        let applied = self[destination].policies
+        let applied = policySet(of: destination)
         for number in applied.deny {
             let policy = policies[Int(number)]
             if let group = policy.firstMatch(request) { return .denied(.byRule(policy.reference(group))) }
@@ -21,7 +21,7 @@ extension MeshSnapshot {
 
     /// The policies that decide about a destination, DENY before ALLOW, for those who want to see them.
     package func policies(applyingTo destination: WorkloadID) -> [CompiledPolicy] {
-        let applied = self[destination].policies
+        let applied = policySet(of: destination)
         return (applied.deny + applied.allow).map { policies[Int($0)] }
     }
 }

@@ -22,13 +22,15 @@ package enum WellKnown {
     package static let networkNamespace = "warren.dev/network-namespace"
     /// Further addresses of the same workload, separated by commas: a WorkloadEntry has room for one.
     package static let additionalAddresses = "warren.dev/additional-addresses"
+    /// The host that made a WorkloadEntry itself, which goes when that is gone for long. Set by the control plane.
+    package static let registeredBy = "warren.dev/registered-by"
     /// `allow` or `drop`, on a Namespace: what happens to traffic that isn't TCP (I05).
     package static let captureNonTCP = "warren.dev/capture-non-tcp"
 
     static let ownPrefix = "warren.dev/"
     /// Our own annotations, by the kinds that they mean something on.
     static let ownAnnotations: [String: Set<String>] = [
-        "Namespace": [captureNonTCP], "WorkloadEntry": [node, networkNamespace, additionalAddresses],
+        "Namespace": [captureNonTCP], "WorkloadEntry": [node, networkNamespace, additionalAddresses, registeredBy],
     ]
     /// Labels whose misspelling would leave something open.
     static let guardedLabels = [dataplaneMode, useWaypoint]

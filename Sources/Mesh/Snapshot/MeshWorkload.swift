@@ -5,28 +5,27 @@ package import Bytes
 /// A workload in a snapshot, with what decisions need worked out beforehand. Immutable; a connection may hold one.
 package final class MeshWorkload: Sendable {
     package let id: WorkloadID
+    /// Which of the snapshot's sets of policies applies to it.
+    let policySet: Int32
     package let workload: Workload
-    /// Nil only if a name in it can't be part of a SPIFFE identity; such a workload is refused wherever identity counts.
-    package let identity: SPIFFEID?
     /// What a tunnel to it, addressed directly, may find at the other end.
     package let acceptedIdentities: [SPIFFEID]
-    /// The services it serves, in the order of `workload.services`, as far as the snapshot has them.
-    package let services: [Membership]
-    let policies: PolicySet
 
+    /// Nil only if a name in it can't be part of a SPIFFE identity; such a workload is refused wherever identity counts.
+    package var identity: SPIFFEID? { acceptedIdentities.first }
+
+    /// A service that it serves, with the ports as it serves them.
     package struct Membership: Sendable {
         package let service: ServiceID
         package let ports: [Port]
     }
 
     /// - Parameter identities: its own, if it has one.
-    init(id: WorkloadID, workload: Workload, identities: [SPIFFEID], services: [Membership], policies: PolicySet) {
+    init(id: WorkloadID, workload: Workload, identities: [SPIFFEID], policySet: Int32) {
         self.id = id
         self.workload = workload
-        identity = identities.first
+        self.policySet = policySet
         acceptedIdentities = identities
-        self.services = services
-        self.policies = policies
     }
 
     /// An address for a caller who asked for `family`: the same family if the workload has one and the service allows it.
@@ -62,6 +61,11 @@ package final class MeshService: Sendable {
     package struct Endpoint: Sendable {
         package let workload: WorkloadID
         package let ports: [Port]
+
+        init(workload: WorkloadID, ports: [Port]) {
+            self.workload = workload
+            self.ports = ports
+        }
 
         /// The port behind a port of the service; nil if this endpoint doesn't serve it.
         func targetPort(of port: Port) -> UInt16? {

@@ -60,23 +60,23 @@ struct WorkloadTranslation {
         isCaptured: Bool
     ) -> Workload {
         let (metadata, labels) = (entry.metadata, entry.labels)
-        var workload = common(metadata, entry.endpoint, options)
-        workload.uid = uid(entry: metadata.name, namespace: metadata.namespace, options)
-        workload.addresses = entry.addresses
-        if entry.addresses.isEmpty { workload.hostname = entry.endpoint.address }
-        workload.network = entry.network(options)
-        workload.node = entry.node ?? ""
-        workload.workloadName =
+        var draft = common(metadata, entry.endpoint, options)
+        draft.own.uid = uid(entry: metadata.name, namespace: metadata.namespace, options)
+        draft.own.addresses = entry.addresses
+        if entry.addresses.isEmpty { draft.common.hostname = entry.endpoint.address }
+        draft.common.network = entry.network(options)
+        draft.own.node = entry.node ?? ""
+        draft.own.workloadName =
             metadata.annotations[WellKnown.autoRegistrationGroup] ?? labels[WellKnown.workloadName] ?? metadata.name
-        workload.name(by: labels)
-        workload.setTunnel(labels: labels, annotations: metadata.annotations)
+        draft.name(by: labels)
+        draft.setTunnel(labels: labels, annotations: metadata.annotations)
         if isCaptured {
-            workload.tunnelProtocol = .hbone
-            workload.nativeTunnel = false
+            draft.own.tunnelProtocol = .hbone
+            draft.own.nativeTunnel = false
         }
-        workload.services = memberships(services, of: entry.endpoint)
-        workload.authorizationPolicies = policies
-        return workload
+        draft.common.services = memberships(services, of: entry.endpoint)
+        draft.common.authorizationPolicies = policies
+        return draft.workload
     }
 
     /// Nil if it runs on no host of the mesh.
@@ -110,17 +110,17 @@ struct WorkloadTranslation {
         services: [ServiceTranslation.Selectable], policies: [String]
     ) -> Workload {
         let (metadata, labels) = (entry.metadata, entry.metadata.labels)
-        var workload = common(metadata, endpoint, options)
-        workload.uid = uid("ServiceEntry", metadata.namespace, "\(metadata.name)/\(endpoint.address)", options)
-        if let ip = endpoint.ip { workload.addresses = [ip] } else { workload.hostname = endpoint.address }
-        workload.network = endpoint.network(labels: endpoint.labels, options)
-        workload.workloadName = metadata.name
+        var draft = common(metadata, endpoint, options)
+        draft.own.uid = uid("ServiceEntry", metadata.namespace, "\(metadata.name)/\(endpoint.address)", options)
+        if let ip = endpoint.ip { draft.own.addresses = [ip] } else { draft.common.hostname = endpoint.address }
+        draft.common.network = endpoint.network(labels: endpoint.labels, options)
+        draft.own.workloadName = metadata.name
         // Istio names, tunnels and selects these by the labels of the ServiceEntry; only PeerAuthentication looks at the endpoint's.
-        workload.name(by: labels)
-        workload.setTunnel(labels: labels, annotations: metadata.annotations)
-        workload.services = memberships(services, of: endpoint)
-        workload.authorizationPolicies = policies
-        return workload
+        draft.name(by: labels)
+        draft.setTunnel(labels: labels, annotations: metadata.annotations)
+        draft.common.services = memberships(services, of: endpoint)
+        draft.common.authorizationPolicies = policies
+        return draft.workload
     }
 
     private static func memberships(
@@ -131,17 +131,17 @@ struct WorkloadTranslation {
 
     private static func common(
         _ metadata: Resource.Metadata, _ endpoint: Resource.EndpointSpec, _ options: MeshOptions
-    ) -> Workload {
-        var workload = Workload()
-        workload.name = metadata.name
-        workload.namespace = metadata.namespace
-        workload.trustDomain = options.trustDomain == MeshOptions().trustDomain ? "" : options.trustDomain
-        workload.serviceAccount = endpoint.serviceAccount
-        workload.clusterID = options.clusterName
-        workload.locality = endpoint.locality
-        workload.capacity = endpoint.weight > 0 ? endpoint.weight : nil
-        workload.kind = .pod
-        return workload
+    ) -> WorkloadDraft {
+        var draft = WorkloadDraft()
+        draft.own.name = metadata.name
+        draft.common.namespace = metadata.namespace
+        draft.common.trustDomain = options.trustDomain == MeshOptions().trustDomain ? "" : options.trustDomain
+        draft.common.serviceAccount = endpoint.serviceAccount
+        draft.common.clusterID = options.clusterName
+        draft.common.locality = endpoint.locality
+        draft.own.capacity = endpoint.weight > 0 ? endpoint.weight : nil
+        draft.common.kind = .pod
+        return draft
     }
 
     static func uid(entry name: String, namespace: String, _ options: MeshOptions) -> String {
@@ -153,18 +153,28 @@ struct WorkloadTranslation {
     }
 }
 
-extension Workload {
-    /// What metrics call the application, from the labels that the field has agreed on.
-    fileprivate mutating func name(by labels: [String: String]) {
-        canonicalName = WellKnown.canonicalNames.lazy.compactMap { labels[$0] }.first ?? workloadName
-        canonicalRevision = WellKnown.canonicalRevisions.lazy.compactMap { labels[$0] }.first ?? "latest"
+/// A workload that is being made.
+private struct WorkloadDraft {
+    var own = WorkloadFields()
+    var common = WorkloadCommon()
+
+    var workload: Workload {
+        var fields = own
+        fields.common = Shared(common)
+        return Workload(fields)
     }
 
-    fileprivate mutating func setTunnel(labels: [String: String], annotations: [String: String]) {
-        if annotations[WellKnown.redirection] == "enabled" { tunnelProtocol = .hbone }
+    /// What metrics call the application, from the labels that the field has agreed on.
+    mutating func name(by labels: [String: String]) {
+        common.canonicalName = WellKnown.canonicalNames.lazy.compactMap { labels[$0] }.first ?? own.workloadName
+        common.canonicalRevision = WellKnown.canonicalRevisions.lazy.compactMap { labels[$0] }.first ?? "latest"
+    }
+
+    mutating func setTunnel(labels: [String: String], annotations: [String: String]) {
+        if annotations[WellKnown.redirection] == "enabled" { own.tunnelProtocol = .hbone }
         if labels[WellKnown.tunnel] == "http" {
-            tunnelProtocol = .hbone
-            nativeTunnel = true
+            own.tunnelProtocol = .hbone
+            own.nativeTunnel = true
         }
     }
 }

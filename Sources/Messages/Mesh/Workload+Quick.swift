@@ -7,80 +7,105 @@ package import Mesh
 /// way (a gateway, a field twice, a value that means nothing) isn't: the general way then says what it is.
 extension Workload {
     /// From the bytes of an `istio.workload.Address`; nil if that is to be read the general way.
-    package init?(quickly address: Span<UInt8>) {
+    package init?(quickly address: Span<UInt8>, _ pool: inout WorkloadPool) {
         var reader = QuickReader(0, address.count)
         guard reader.key(address) == 0x0a, let body = reader.length(address), body.end == address.count,
-            let fields = WorkloadFields(quickly: address, body)
+            let fields = WorkloadFields(quickly: address, body, &pool)
         else { return nil }
         self.init(fields)
     }
 }
 
-extension WorkloadFields {
-    fileprivate init?(quickly bytes: Span<UInt8>, _ body: QuickReader) {
-        self.init()
-        var reader = body
-        var locality: Locality?
-        while !reader.isAtEnd {
-            guard let key = reader.key(bytes) else { return nil }
-            if key & 7 == 0 {
-                guard let value = reader.varint(bytes), setNumber(UInt32(truncatingIfNeeded: key >> 3), value) else { return nil }
-                continue
-            }
-            guard key & 7 == 2, let part = reader.length(bytes) else { return nil }
-            switch key >> 3 {
-            case 3:
-                guard let address = part.address(bytes) else { return nil }
-                addresses.append(address)
-            case 16:
-                guard let text = part.text(bytes) else { return nil }
-                authorizationPolicies.append(text)
-            case 22:
-                guard let membership = ServiceMembership(quickly: bytes, part) else { return nil }
-                services.append(membership)
-            case 24:
-                guard locality == nil, let read = Locality(quickly: bytes, part) else { return nil }
-                locality = read
-            case 27:
-                guard capacity == nil, let read = part.wrapped(bytes) else { return nil }
-                capacity = read
-            case let number:
-                guard let text = part.text(bytes), setText(UInt32(truncatingIfNeeded: number), text) else { return nil }
-            }
-        }
-        guard !uid.isEmpty else { return nil }
-        if services.count > 1 {
-            services.sort { $0.service < $1.service }
-            for (one, next) in zip(services, services.dropFirst()) where one.service == next.service { return nil }
-        }
-        if let locality { setRare { $0.locality = locality } }
+/// What workloads have in common, by the bytes that say it: fifty thousand workloads of two thousand applications are read once for each application. A value,
+/// of one thread; it lives as long as what is received.
+package struct WorkloadPool: Sendable {
+    private var index = SlotIndex()
+    private var known: ContiguousArray<(bytes: [UInt8], common: Shared<WorkloadCommon>)> = []
+    /// What of a workload others may say alike, as it came.
+    fileprivate var scratch: [UInt8] = []
+    private static let limit = 65_536
+
+    package init() {}
+
+    /// What the scratch says; nil if it is to be read the general way.
+    fileprivate mutating func common() -> Shared<WorkloadCommon>? {
+        let hash = Self.hash(scratch)
+        if let slot = index.find(hash, where: { known[Int($0)].bytes == scratch }) { return known[Int(slot)].common }
+        guard let read = WorkloadCommon(quickly: scratch.span) else { return nil }
+        // What shares with those that go still does.
+        if known.count >= Self.limit { self = WorkloadPool(scratch) }
+        let common = Shared(read)
+        index.insert(Int32(known.count), hash)
+        known.append((scratch, common))
+        return common
     }
 
-    private mutating func setText(_ number: UInt32, _ text: String) -> Bool {
+    private init(_ scratch: [UInt8]) { self.scratch = scratch }
+
+    /// FNV-1a, folded: a table needs the low bits.
+    private static func hash(_ bytes: [UInt8]) -> Int {
+        let hash = bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return Int(truncatingIfNeeded: hash ^ hash >> 32)
+    }
+}
+
+extension WorkloadFields {
+    fileprivate init?(quickly bytes: Span<UInt8>, _ body: QuickReader, _ pool: inout WorkloadPool) {
+        self.init()
+        pool.scratch.removeAll(keepingCapacity: true)
+        var reader = body
+        while !reader.isAtEnd {
+            let start = reader.position
+            guard let key = reader.key(bytes) else { return nil }
+            if key & 7 == 0 {
+                guard let value = reader.varint(bytes) else { return nil }
+                switch set(UInt32(truncatingIfNeeded: key >> 3), value) {
+                case true?: continue
+                case false?: return nil
+                case nil: break
+                }
+            } else {
+                guard key & 7 == 2, let part = reader.length(bytes) else { return nil }
+                switch set(UInt32(truncatingIfNeeded: key >> 3), bytes, part) {
+                case true?: continue
+                case false?: return nil
+                case nil: break
+                }
+            }
+            for index in start..<reader.position { pool.scratch.append(bytes[index]) }
+        }
+        guard !uid.isEmpty, let common = pool.common() else { return nil }
+        self.common = common
+    }
+
+    /// Nil: it isn't one of its own. False: it is to be read the general way.
+    private mutating func set(_ number: UInt32, _ bytes: Span<UInt8>, _ part: QuickReader) -> Bool? {
         switch number {
-        case 1: name = text
-        case 2: namespace = text
-        case 4: network = text
-        case 6: trustDomain = text
-        case 7: serviceAccount = text
-        case 9: node = text
-        case 10: canonicalName = text
-        case 11: canonicalRevision = text
-        case 13: workloadName = text
-        case 18: clusterID = text
-        case 20: uid = text
-        default: return false
+        case 3:
+            guard let address = part.address(bytes) else { return false }
+            addresses.append(address)
+        case 27:
+            guard capacity == nil, let read = part.wrapped(bytes) else { return false }
+            capacity = read
+        case 1, 9, 13, 20:
+            guard let text = part.text(bytes) else { return false }
+            switch number {
+            case 1: name = text
+            case 9: node = text
+            case 13: workloadName = text == name ? name : text
+            default: uid = text
+            }
+        default: return nil
         }
         return true
     }
 
-    private mutating func setNumber(_ number: UInt32, _ value: UInt64) -> Bool {
+    private mutating func set(_ number: UInt32, _ value: UInt64) -> Bool? {
         let choice = Int32(truncatingIfNeeded: value)
         switch number {
         case 5:
             guard let known = Workload.TunnelProtocol(rawValue: choice) else { return false }
             tunnelProtocol = known
-        case 12: kind = Workload.Kind(rawValue: choice) ?? .pod
         case 14: nativeTunnel = value != 0
         case 17:
             guard let known = Workload.Status(rawValue: choice) else { return false }
@@ -88,6 +113,54 @@ extension WorkloadFields {
         case 25:
             guard let known = Workload.NetworkMode(rawValue: choice) else { return false }
             networkMode = known
+        default: return nil
+        }
+        return true
+    }
+}
+
+extension WorkloadCommon {
+    /// From those fields of an `istio.workload.Workload` that aren't a workload's own.
+    fileprivate init?(quickly bytes: Span<UInt8>) {
+        self.init()
+        var reader = QuickReader(0, bytes.count)
+        while !reader.isAtEnd {
+            guard let key = reader.key(bytes) else { return nil }
+            if key & 7 == 0 {
+                guard key >> 3 == 12, let value = reader.varint(bytes) else { return nil }
+                kind = Workload.Kind(rawValue: Int32(truncatingIfNeeded: value)) ?? .pod
+                continue
+            }
+            guard let part = reader.length(bytes), set(UInt32(truncatingIfNeeded: key >> 3), bytes, part) else { return nil }
+        }
+        if services.count > 1 {
+            services.sort { $0.service < $1.service }
+            for (one, next) in zip(services, services.dropFirst()) where one.service == next.service { return nil }
+        }
+    }
+
+    private mutating func set(_ number: UInt32, _ bytes: Span<UInt8>, _ part: QuickReader) -> Bool {
+        switch number {
+        case 22:
+            guard let membership = ServiceMembership(quickly: bytes, part) else { return false }
+            services.append(membership)
+            return true
+        case 24:
+            guard locality == nil, let read = Locality(quickly: bytes, part) else { return false }
+            locality = read
+            return true
+        default: break
+        }
+        guard let text = part.text(bytes) else { return false }
+        switch number {
+        case 2: namespace = text
+        case 4: network = text
+        case 6: trustDomain = text
+        case 7: serviceAccount = text
+        case 10: canonicalName = text
+        case 11: canonicalRevision = text
+        case 16: authorizationPolicies.append(text)
+        case 18: clusterID = text
         default: return false
         }
         return true

@@ -18,8 +18,14 @@ protocol ControlHost: AnyObject {
     func meshArrived(_ snapshot: MeshSnapshot)
     /// The control plane answers again: what waited for it may be tried.
     func controlPlaneArrived()
+    /// Whether what lies on the disk, and what the control plane hears of this host, is ours to change: not while another daemon serves it.
+    var isInCharge: Bool { get }
     /// Other roots are trusted from now on, or this host is a member by another key: every certificate is to be made anew.
     func rootsChanged()
+}
+
+extension ControlHost {
+    var isInCharge: Bool { true }
 }
 
 /// Does something once, later, unless it is set again or cancelled before. On its loop.

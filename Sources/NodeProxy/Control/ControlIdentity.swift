@@ -34,7 +34,7 @@ final class ControlIdentity {
 
     /// Called now and then. Wall time decides (I11).
     func renewIfDue(now: Int64 = WallTime.now().seconds) {
-        guard !isAsking, now >= due, let link = link() else { return }
+        guard host.isInCharge, !isAsking, now >= due, let link = link() else { return }
         isAsking = true
         let (key, identity) = (credential.key, credential.identity)
         host.work { () -> [UInt8]? in

@@ -12,9 +12,18 @@ internal import Telemetry
 /// Nothing is guarded against here that somebody may want: what the control plane says was accepted there (I18), and whose word counts is looked at with
 /// each response (I21). On the node's loop; reading, building and writing are errands.
 final class ControlMesh: MeshSource {
-    /// What the errands have.
+    /// What the errands have: the mesh, and where it is written down as it comes.
+    private struct Kept: ~Copyable {
+        var mesh: ReceivedMesh
+        var journal: MeshJournal
+    }
+
     private final class Store: Sendable {
-        let mesh = Mutex(ReceivedMesh())
+        let kept: Mutex<Kept>
+
+        init(_ options: MeshOptions, _ last: LastMesh) {
+            kept = Mutex(Kept(mesh: ReceivedMesh(options: options), journal: MeshJournal(last)))
+        }
     }
 
     /// A first state comes in several responses, and only the control plane knows which is the last.
@@ -23,12 +32,12 @@ final class ControlMesh: MeshSource {
     private static let partSettle = Interval.seconds(1)
     /// How long changes may put off a snapshot.
     private static let patience = Interval.milliseconds(500)
-    /// The disk is written to once in this time at most, and for a twentieth of the time at most.
+    /// What came is marked as whole, and has to be on the disk, once in this time at most, and for a twentieth of the time at most.
     private static let saveDelay = Interval.seconds(2)
 
     private unowned let host: any ControlHost
     private let options: MeshOptions
-    private let store = Store()
+    private let store: Store
     private let last: LastMesh
     private let settle: Alarm
     private let saving: Alarm
@@ -55,6 +64,7 @@ final class ControlMesh: MeshSource {
         self.host = host
         options = MeshOptions(host.configuration.mesh)
         last = LastMesh(directory: host.configuration.control.directory)
+        store = Store(options, last)
         settle = Alarm(loop: host.loop)
         saving = Alarm(loop: host.loop)
     }
@@ -68,9 +78,12 @@ final class ControlMesh: MeshSource {
         revision += 1
         let number = revision
         host.work { () -> Result<(MeshSnapshot, StorePosition?), LastMesh.Failure> in
-            last.load().map { mesh in
-                store.mesh.withLock { $0 = mesh }
-                return (MeshSnapshot(state: mesh.state(), options: options, revision: number), mesh.store)
+            last.load(options: options).map { loaded in
+                store.kept.withLock { kept in
+                    kept.mesh = loaded.mesh
+                    kept.journal.resume(at: loaded.size)
+                    return (kept.mesh.snapshot(revision: number), kept.mesh.store)
+                }
             }
         } then: { [weak self] result in
             self?.restored(result)
@@ -106,9 +119,10 @@ final class ControlMesh: MeshSource {
         let store = store
         parts = []
         host.work {
-            let held = store.mesh.withLock { mesh in
-                mesh.begin()
-                return mesh.held
+            let held = store.kept.withLock { kept in
+                kept.mesh.begin()
+                kept.journal.add(.call)
+                return kept.mesh.held
             }
             return DeltaClient.firstRequests(types, node: node, held: held)
         } then: {
@@ -119,11 +133,22 @@ final class ControlMesh: MeshSource {
     func take(_ message: [UInt8], isFirst: Bool, done: @escaping (PushOutcome) -> Void) {
         let store = store
         host.work {
-            store.mesh.withLock { mesh in (mesh.take(message, isFirst: isFirst), mesh.store) }
+            store.kept.withLock { kept in (Self.take(message, isFirst: isFirst, &kept), kept.mesh.store) }
         } then: { [weak self] taken, position in
             self?.took(taken, position)
             done(taken.outcome)
         }
+    }
+
+    private static func take(_ message: [UInt8], isFirst: Bool, _ kept: inout Kept) -> ReceivedMesh.Taken {
+        let before = kept.mesh.store
+        let taken = kept.mesh.take(message, isFirst: isFirst)
+        guard taken.refusal == nil, taken.type != nil else { return taken }
+        if let before, let now = kept.mesh.store, before.identity != now.identity || now.revision < before.revision {
+            kept.journal.add(.otherStore)
+        }
+        kept.journal.add(.response, message)
+        return taken
     }
 
     private func took(_ taken: ReceivedMesh.Taken, _ position: StorePosition?) {
@@ -156,7 +181,7 @@ final class ControlMesh: MeshSource {
     func acceptAnyStore(then: @escaping () -> Void) {
         let store = store
         host.work {
-            store.mesh.withLock { $0.acceptAnyStore() }
+            store.kept.withLock { $0.mesh.acceptAnyStore() }
         } then: {
             then()
         }
@@ -181,10 +206,9 @@ final class ControlMesh: MeshSource {
         isDirty = false
         firstChange = nil
         revision += 1
-        let (store, options, revision) = (store, options, revision)
+        let (store, revision) = (store, revision)
         host.work {
-            let state = store.mesh.withLock { $0.state() }
-            return MeshSnapshot(state: state, options: options, revision: revision)
+            store.kept.withLock { $0.mesh.snapshot(revision: revision) }
         } then: { [weak self] snapshot in
             self?.built(snapshot)
         }
@@ -201,7 +225,7 @@ final class ControlMesh: MeshSource {
         self.snapshot = snapshot
         loaded = WallTime.now()
         log.debug(
-            "mesh revision \(snapshot.revision): \(snapshot.workloads.count) workloads, \(snapshot.services.count) services, "
+            "mesh revision \(snapshot.revision): \(snapshot.workloadCount) workloads, \(snapshot.serviceCount) services, "
                 + "\(snapshot.policies.count) policies")
         host.meshArrived(snapshot)
     }
@@ -209,15 +233,20 @@ final class ControlMesh: MeshSource {
     // MARK: - The disk
 
     private func save() {
-        let (store, last) = (store, last)
+        guard host.isInCharge else { return }
+        // What has begun to come isn't whole.
+        guard parts.isEmpty else { return saving.set(Self.partSettle) { [weak self] in self?.save() } }
+        let store = store
         savedRevision = revision
         host.work { () -> (Errno?, Interval) in
             let began = Instant.now()
-            let mesh = store.mesh.withLock { $0 }
-            do throws(Errno) {
-                try last.save(mesh)
-                return (nil, Instant.now().since(began))
-            } catch { return (error, Instant.now().since(began)) }
+            let failure = store.kept.withLock { kept -> Errno? in
+                do throws(Errno) {
+                    try kept.journal.mark(kept.mesh)
+                    return nil
+                } catch { return error }
+            }
+            return (failure, Instant.now().since(began))
         } then: { [weak self] failure, took in
             self?.saved(failure, took)
         }

@@ -44,7 +44,7 @@ final class ControlReporter {
 
     /// Something may have changed.
     func changed() {
-        guard link() != nil, workloads() != told else { return }
+        guard host.isInCharge, link() != nil, workloads() != told else { return }
         soon()
     }
 
@@ -57,7 +57,7 @@ final class ControlReporter {
     }
 
     private func report() {
-        guard let link = link() else { return }
+        guard host.isInCharge, let link = link() else { return }
         isAsking = true
         isDirty = false
         let workloads = workloads()

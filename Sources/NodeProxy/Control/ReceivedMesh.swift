@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
 internal import Discovery
 internal import Documents
 internal import Mesh
 internal import Messages
 internal import Wire
 
-/// The mesh as a control plane tells it, resource by resource, and whose it is. A value that one thread has: the errands'.
+/// The mesh as a control plane tells it, resource by resource, and whose it is; snapshots are made of it. A value that one thread has: the errands'.
 struct ReceivedMesh: Sendable {
     /// What came of one response.
     struct Taken: Sendable {
@@ -24,28 +25,20 @@ struct ReceivedMesh: Sendable {
         let refusal: String?
     }
 
-    /// A value on the heap: a dictionary of the large ones has a third of its places empty.
-    private final class Boxed<Content: Sendable>: Sendable {
-        let content: Content
-        init(_ content: Content) { self.content = content }
-    }
-
     private(set) var held: HeldResources
     private(set) var store: StorePosition?
     private let bounds: DiscoveryBounds
-    private var workloads: [String: Workload] = [:]
-    private var services: [String: Boxed<Service>] = [:]
-    private var authorizations: [String: Boxed<Authorization>] = [:]
-    private var local: [String: LocalWorkload] = [:]
-    private var evictions: [String: Eviction] = [:]
+    private var tables: MeshTables
+    private var pool = WorkloadPool()
     /// Somebody said that another store, or an older state of this one, is right.
     private var acceptsAnyStore = false
     /// Resources whose newest version was refused; at most so many.
     private var rejected: [DecodedPush.Rejected] = []
     private static let maximumRejected = 100
 
-    init(bounds: DiscoveryBounds = DiscoveryBounds()) {
+    init(options: MeshOptions = MeshOptions(), bounds: DiscoveryBounds = DiscoveryBounds()) {
         self.bounds = bounds
+        tables = MeshTables(options: options)
         held = HeldResources(bounds: bounds)
     }
 
@@ -61,7 +54,7 @@ struct ReceivedMesh: Sendable {
     mutating func take(_ message: [UInt8], isFirst: Bool) -> Taken {
         var push: DecodedPush
         do throws(WireFailure) {
-            push = try DecodedPush(message, bounds: bounds)
+            push = try DecodedPush(message, bounds: bounds, &pool)
         } catch {
             let words = "the control plane sent no discovery response: \(error.reason)"
             return refused(PushOutcome(typeURL: "", nonce: "", rejection: words, isFatal: true), nil, words)
@@ -110,27 +103,44 @@ struct ReceivedMesh: Sendable {
         for resource in push.resources {
             switch resource.content {
             case .workload(let workload):
-                services[resource.name] = nil
-                workloads[resource.name] = workload
+                tables.remove(service: resource.name)
+                tables.put(workload)
             case .service(let service):
-                workloads[resource.name] = nil
-                services[resource.name] = Boxed(service)
-            case .authorization(let authorization): authorizations[resource.name] = Boxed(authorization)
-            case .local(let workload): local[resource.name] = workload
-            case .eviction(let eviction): evictions[resource.name] = eviction
+                tables.remove(workload: resource.name)
+                tables.put(service)
+            case .authorization(let authorization): tables.put(authorization)
+            case .local(let workload): tables.put(workload)
+            case .eviction(let eviction): tables.put(eviction)
             }
         }
         for name in push.removed {
             switch push.type {
             case .address:
-                workloads[name] = nil
-                services[name] = nil
-            case .authorization: authorizations[name] = nil
-            case .local: local[name] = nil
-            case .eviction: evictions[name] = nil
+                tables.remove(workload: name)
+                tables.remove(service: name)
+            case .authorization: tables.remove(authorization: name)
+            case .local: tables.remove(local: name)
+            case .eviction: if let tag = HostTag(name) { tables.remove(eviction: tag) }
             case nil: break
             }
         }
+    }
+
+    // MARK: - From the disk
+
+    /// Does again what was written down. Nil, or why that can't be right.
+    mutating func replay(_ kind: LastMesh.Kind, _ content: ArraySlice<UInt8>) -> String? {
+        switch kind {
+        case .call: begin()
+        case .otherStore: acceptAnyStore()
+        case .response:
+            let taken = take(Array(content), isFirst: false)
+            if let reason = taken.refusal { return reason }
+            // What was rejected then is now: the rest was taken, and is.
+            if taken.outcome.isFatal { return taken.outcome.rejection }
+        case .whole: break
+        }
+        return nil
     }
 
     /// What is gone may have been rejected before it was ever held.
@@ -144,47 +154,36 @@ struct ReceivedMesh: Sendable {
 
     // MARK: - What it comes to
 
-    /// The mesh, sorted.
-    func state() -> MeshState {
-        MeshState(
-            workloads: workloads.values.sorted { $0.uid < $1.uid },
-            services: services.values.map(\.content).sorted { $0.key < $1.key },
-            authorizations: authorizations.values.map(\.content).sorted { $0.key < $1.key },
-            local: local.values.sorted { $0.uid < $1.uid }, evictions: evictions.values.sorted { $0.tag < $1.tag })
-    }
+    /// The mesh as it stands, for the loops. It shares with the snapshots before what is alike.
+    mutating func snapshot(revision: UInt64) -> MeshSnapshot { tables.snapshot(revision: revision) }
 
     /// All of it as the responses of a control plane that would tell it, each of a size that is taken.
-    func responses() -> [[UInt8]] {
+    func forEachResponse(_ body: ([UInt8]) -> Void) {
+        let state = tables.state
         var writer = ResponseWriter(store: store)
-        for type in ResourceType.allCases {
-            switch type {
-            case .address:
-                for (name, workload) in workloads {
-                    var address = WorkloadAPI.Address()
-                    address.workload = WorkloadAPI.Workload(workload)
-                    writer.add(type, name, held.version(of: name, type), address.encoded)
-                }
-                for (name, boxed) in services {
-                    var address = WorkloadAPI.Address()
-                    address.service = WorkloadAPI.Service(boxed.content)
-                    writer.add(type, name, held.version(of: name, type), address.encoded)
-                }
-            case .authorization:
-                for (name, boxed) in authorizations {
-                    writer.add(type, name, held.version(of: name, type), SecurityAPI.Authorization(boxed.content).encoded)
-                }
-            case .local:
-                for (name, workload) in local {
-                    writer.add(type, name, held.version(of: name, type), LocalAPI.LocalWorkload(workload).encoded)
-                }
-            case .eviction:
-                for (name, eviction) in evictions {
-                    writer.add(type, name, held.version(of: name, type), EvictionAPI.Eviction(eviction).encoded)
-                }
-            }
-            writer.finish(type)
+        func add(_ type: ResourceType, _ name: String, _ content: [UInt8]) {
+            if let whole = writer.add(type, name, held.version(of: name, type), content) { body(whole) }
         }
-        return writer.responses
+        func finish(_ type: ResourceType) { if let rest = writer.finish(type) { body(rest) } }
+        for authorization in state.authorizations {
+            add(.authorization, authorization.key, SecurityAPI.Authorization(authorization).encoded)
+        }
+        finish(.authorization)
+        for service in state.services {
+            var address = WorkloadAPI.Address()
+            address.service = WorkloadAPI.Service(service)
+            add(.address, service.key, address.encoded)
+        }
+        for workload in state.workloads {
+            var address = WorkloadAPI.Address()
+            address.workload = WorkloadAPI.Workload(workload)
+            add(.address, workload.uid, address.encoded)
+        }
+        finish(.address)
+        for workload in state.local { add(.local, workload.uid, LocalAPI.LocalWorkload(workload).encoded) }
+        finish(.local)
+        for eviction in state.evictions { add(.eviction, eviction.tag.description, EvictionAPI.Eviction(eviction).encoded) }
+        finish(.eviction)
     }
 }
 
@@ -193,12 +192,12 @@ private struct ResponseWriter {
     private static let size = 1 << 20
 
     let store: StorePosition?
-    private(set) var responses: [[UInt8]] = []
     private var writer = ProtobufWriter()
 
     init(store: StorePosition?) { self.store = store }
 
-    mutating func add(_ type: ResourceType, _ name: String, _ version: String, _ content: [UInt8]) {
+    /// A response that is full.
+    mutating func add(_ type: ResourceType, _ name: String, _ version: String, _ content: [UInt8]) -> [UInt8]? {
         writer.write(message: 2) { resource in
             if !version.isEmpty { resource.write(string: version, field: 1) }
             resource.write(message: 2) { any in
@@ -207,14 +206,15 @@ private struct ResponseWriter {
             }
             resource.write(string: name, field: 3)
         }
-        if writer.bytes.count >= Self.size { finish(type) }
+        return writer.bytes.count >= Self.size ? finish(type) : nil
     }
 
-    mutating func finish(_ type: ResourceType) {
-        guard !writer.bytes.isEmpty else { return }
+    /// What is left.
+    mutating func finish(_ type: ResourceType) -> [UInt8]? {
+        guard !writer.bytes.isEmpty else { return nil }
         if let store { writer.write(string: store.description, field: 1) }
         writer.write(string: type.rawValue, field: 4)
-        responses.append(writer.bytes)
-        writer = ProtobufWriter()
+        defer { writer = ProtobufWriter() }
+        return writer.bytes
     }
 }

@@ -62,6 +62,15 @@ final class ControlPlane {
         return try send(request)
     }
 
+    /// An answer that is no document.
+    func bytes(_ method: ControlRequest.Method, _ target: String, _ body: Value) throws(ControlFailure) -> [UInt8] {
+        var request = ControlRequest(method, target)
+        (request.contentType, request.body, request.accept) = ("application/json", body.jsonBytes, "*/*")
+        let answer = try client.send(request)
+        guard (200...299).contains(answer.status) else { throw ControlFailure(answer, to: request) }
+        return answer.body
+    }
+
     /// Gives each event of a watch to `take` until that says false or the server ends the watch.
     func watch(_ target: String, accept: String, _ take: (Value) -> Bool) throws(ControlFailure) {
         var request = ControlRequest(.get, target)

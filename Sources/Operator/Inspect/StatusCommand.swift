@@ -42,6 +42,14 @@ enum StatusCommand {
                 "\(cell("connections", "0")) open, in \(cell("tunnels", "0")) tunnels and beside them"
             ),
         ]
+        if status["draining"]?.boolValue == true {
+            rows.append(("upgraded", console.paint("another warrend serves; this one finishes its connections", .doubtful)))
+        }
+        for generation in status["generations"]?.sequenceValue ?? [] {
+            let (process, version) = (printable(generation.cell("process") ?? "-"), printable(generation.cell("version") ?? "-"))
+            let (open, since) = (generation.cell("connections") ?? "0", printable(generation.cell("since") ?? "-"))
+            rows.append(("finishing", "process \(process), \(version), since \(since): \(printable(open)) connections open"))
+        }
         if isJoined, let control = status["control"] { rows += Self.rows(control, console) }
         if let refused = status.cell("meshRefused") {
             rows.append(

@@ -2,6 +2,7 @@
 
 internal import Documents
 internal import Kernel
+internal import TLS
 
 /// `warren control …`: the control plane's own authority: how it stands, and changing its keys.
 enum ControlCommand {
@@ -31,6 +32,35 @@ enum ControlCommand {
                 ("warren control rotate adopt", "The CA that was copied to each host is the control plane's from now on."),
             ], run: rotate),
         Command(
+            "control backup", "Write everything that the control plane keeps into a file.",
+            detail:
+                "The file appears whole or not at all, for its owner alone. Tokens aren't in it. The authority's keys are only with"
+                + " --passphrase-file, sealed under its first line, and only for root on the control plane's host.",
+            operands: "FILE",
+            options: [
+                CommandOption("passphrase-file", value: "PATH", "Put the authority's keys in it too, under this passphrase.")
+            ] + ContextChoice.options,
+            examples: [
+                ("warren control backup mesh.backup", "The mesh, without keys."),
+                (
+                    "sudo warren control backup mesh.backup --passphrase-file /root/passphrase",
+                    "With the authority's keys, sealed."
+                ),
+            ], run: backup),
+        Command(
+            "control restore", "Put a backup back, on the control plane's host, while warren-control doesn't run.",
+            detail:
+                "Tokens end. Hosts go on by their certificates if the authority's keys are the same, and take the restored state over by"
+                + " themselves. What was evicted or revoked since the backup is to be done again.",
+            operands: "FILE",
+            options: [
+                CommandOption("passphrase-file", value: "PATH", "Put the authority's keys back too."),
+                CommandOption("replace", "Although there is a store already: what it holds is lost."),
+                CommandOption("config", value: "PATH", "The control plane's configuration."),
+            ],
+            examples: [("sudo warren control restore mesh.backup --passphrase-file /root/passphrase", "After a disk was lost.")],
+            run: restore),
+        Command(
             "control accept-store",
             "Have this host's warrend take over the control plane's state although it is another or an older one.",
             detail:
@@ -58,6 +88,50 @@ enum ControlCommand {
             let body: Value = ["step": .string(step), "force": .bool(invocation.has("force"))]
             print(try plane.send(.post, "/warren/v1/authority/rotate", body).document, invocation, session)
             return .ok
+        }
+    }
+
+    @Sendable private static func backup(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        guard invocation.operands.count == 1, let file = invocation.operands.first else {
+            return session.usage("control backup needs one file")
+        }
+        return ControlPlane.run(invocation, session) { plane throws(ControlFailure) in
+            var body: Value = [:]
+            if let path = invocation.value("passphrase-file") {
+                let text = try ContextChoice.text(path)
+                body = ["passphrase": .string(String(text.prefix { !$0.isNewline }))]
+            }
+            let bytes = try plane.bytes(.post, "/warren/v1/backup", body)
+            // The first line says what the rest must be: a connection that broke makes no backup.
+            let end = bytes.prefix(256).firstIndex(of: 0x0a) ?? bytes.endIndex
+            let words = String(decoding: bytes[..<end], as: UTF8.self).split(separator: " ")
+            guard words.count == 3, words[0] == "warren-backup", SHA256.hex(Array(bytes.dropFirst(end + 1))) == words[2] else {
+                throw ControlFailure("what the control plane sent is no whole backup; nothing was written", remedy: "Try again.")
+            }
+            do throws(Errno) { try File.replace(file, with: bytes, mode: 0o600) } catch {
+                throw ControlFailure("\(file) can't be written: \(error)")
+            }
+            session.console.print("\(printable(file)): \(bytes.count) bytes\n")
+            return .ok
+        }
+    }
+
+    @Sendable private static func restore(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        guard invocation.operands.count == 1, let file = invocation.operands.first else {
+            return session.usage("control restore needs one file")
+        }
+        var arguments = ["restore", file]
+        for option in ["passphrase-file", "config"] {
+            if let value = invocation.value(option) { arguments += ["--\(option)", value] }
+        }
+        if invocation.has("replace") { arguments.append("--replace") }
+        // The store is the other program's; it says itself what is wrong.
+        switch session.execute("warren-control", arguments) {
+        case .exited(0): return .ok
+        case nil:
+            return session.failed(
+                "warren-control can't be started", remedy: "Run this on the control plane's host, where it is installed.")
+        default: return .failed
         }
     }
 

@@ -127,7 +127,8 @@ enum LeaveCommand {
     /// Only what is known to be of the mesh: a configuration may name any directory.
     private static func clear(_ places: HostPlaces) throws(ControlFailure) {
         for path in [
-            places.key, places.certificate, places.roots, places.lastMesh, places.configurationBefore, places.configurationAfter,
+            places.key, places.certificate, places.roots, places.lastMesh, "\(places.lastMesh).new", places.configurationBefore,
+            places.configurationAfter,
         ] { try HostFiles.discard(path) }
     }
 }

@@ -10,7 +10,7 @@ enum RegistrationCommand {
             "workload add", "Register a workload of this host.",
             detail:
                 "The host's warrend makes the WorkloadEntry, within what the host was granted (`warren get nodegrants`). The registration"
-                + " stays until it is removed, whether the workload runs or not.",
+                + " stays until it is removed, whether the workload runs or not, or the host has been away for the control plane's hosts.grace.",
             operands: "NAME",
             options: [
                 Listing.namespace, CommandOption("address", value: "ADDRESS", "The workload's own address."),

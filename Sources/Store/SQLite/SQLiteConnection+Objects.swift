@@ -94,6 +94,17 @@ extension SQLiteConnection {
             previous: row.blob(5))
     }
 
+    func restore(_ objects: [StoredObject], identity: String, revision: UInt64) throws(StoreFailure) {
+        try run("DELETE FROM objects")
+        try run("DELETE FROM changes")
+        for object in objects {
+            try run(
+                "INSERT INTO objects (resource, namespace, name, revision, value) VALUES (?, ?, ?, ?, ?)",
+                object.key.columns + [.integer(revision), .blob(object.value)])
+        }
+        try run("UPDATE store SET identity = ?1, revision = ?2, compacted = ?2", [.text(identity), .integer(revision)])
+    }
+
     func compact(before revision: UInt64) throws(StoreFailure) {
         guard revision > 0 else { return }
         let last = min(revision - 1, try self.revision())

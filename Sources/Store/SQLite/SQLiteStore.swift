@@ -5,7 +5,7 @@ import Synchronization
 
 /// The store of a control plane that stands alone: one SQLite file. Every call takes the one connection in turn; a commit returns after its log is on
 /// the disk (I23). The file belongs to one control plane; others may read it, for a backup.
-package final class SQLiteStore: Store {
+package final class SQLiteStore: RestorableStore {
     package let identity: String
     package let isShared = false
     private let connection: Mutex<SQLiteConnection>
@@ -51,11 +51,49 @@ package final class SQLiteStore: Store {
         return revision
     }
 
+    /// One flush for all. A condition that doesn't hold is seen before anything of its transaction is written; what else fails, fails all of them.
+    package func commit(_ transactions: [StoreTransaction]) -> [Result<UInt64, StoreFailure>] {
+        var changed = false
+        var results: [Result<UInt64, StoreFailure>] = []
+        do throws(StoreFailure) {
+            results = try connection.withLock { connection throws(StoreFailure) in
+                let connection = connection
+                return try connection.transaction(writing: true) { () throws(StoreFailure) in
+                    var results: [Result<UInt64, StoreFailure>] = []
+                    for transaction in transactions {
+                        do throws(StoreFailure) {
+                            let applied = try connection.apply(transaction)
+                            if applied.changed { changed = true }
+                            results.append(.success(applied.revision))
+                        } catch {
+                            guard case .conflict = error else { throw error }
+                            results.append(.failure(error))
+                        }
+                    }
+                    return results
+                }
+            }
+        } catch {
+            return transactions.map { _ in .failure(error) }
+        }
+        if changed { for notify in observers.withLock({ $0 }) { notify() } }
+        return results
+    }
+
     package func changes(after revision: UInt64, limit: Int) throws(StoreFailure) -> [StoreChange] {
         try connection.withLock { connection throws(StoreFailure) in
             let connection = connection
             return try connection.transaction(writing: false) { () throws(StoreFailure) in
                 try connection.changes(after: revision, limit: limit)
+            }
+        }
+    }
+
+    package func restore(_ objects: [StoredObject], identity: String, revision: UInt64) throws(StoreFailure) {
+        try connection.withLock { connection throws(StoreFailure) in
+            let connection = connection
+            try connection.transaction(writing: true) { () throws(StoreFailure) in
+                try connection.restore(objects, identity: identity, revision: revision)
             }
         }
     }

@@ -127,7 +127,9 @@ package final class GRPCServerStream: GRPCStream, HTTPBodySink {
     package func send(_ message: [UInt8]) {
         guard !isOver else { return }
         begin()
-        exchange.send(GRPCFrame.framed(message))
+        // The message itself may be one that hundreds are told: it isn't copied to be framed.
+        exchange.send(GRPCFrame.head(of: message))
+        exchange.send(message)
     }
 
     package var queued: Int { exchange.queued }

@@ -28,7 +28,7 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
     private var held = 0
     private var heldAnswer = 0
     private var hasEnded = false
-    private var output = ByteQueue()
+    private var output = ArrayQueue()
     /// What follows the last byte; nil while more may come.
     private var ending: HTTP2DataRead?
     private var isBegun = false
@@ -155,7 +155,7 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
         var headers = Self.lowercased(response.headers)
         let hasBody = head.method != "HEAD" && response.status != 204 && response.status != 304 && !response.body.isEmpty
         if response.status != 204, response.status != 304 { headers.set("content-length", "\(response.body.count)") }
-        if hasBody { unsafe response.body.withUnsafeBytes { unsafe output.append($0) } }
+        if hasBody { output.append(response.body) }
         ending = .end
         isComplete = !hasBody
         engine.http.submitResponse(stream, status: Self.final(response.status), headers: headers, endStream: !hasBody)
@@ -175,7 +175,7 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
     func send(_ bytes: [UInt8]) {
         guard let engine, isBegun, ending == nil, !bytes.isEmpty else { return }
         if output.isEmpty { moved = engine.loop.now }
-        unsafe bytes.withUnsafeBytes { unsafe output.append($0) }
+        output.append(bytes)
         mustTellDrained = true
         engine.http.resume(stream)
         engine.queueTurn()
@@ -197,12 +197,7 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
             isComplete = ending != nil
             return ending ?? .nothing
         }
-        let count = unsafe output.withBytes { bytes in
-            let part = unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(buffer.count))
-            unsafe buffer.copyMemory(from: part)
-            return part.count
-        }
-        output.consume(count)
+        let count = unsafe output.take(into: buffer)
         releaseAnswer(count)
         if let engine {
             moved = engine.loop.now

@@ -120,15 +120,15 @@ def _put(store, resource, namespace, name, revision, value):
                   (resource, namespace, name, revision, text))
 
 
-def copy(plane, folder, programs, port, weight=None):
-    """Another control plane with the same store and authority; with a weight, every workload of it is another than before."""
+def copy(plane, folder, programs, port, zone=None):
+    """Another control plane with the same store and authority; with another word for zones, every workload of it is another than before."""
     from plane import Plane
     subprocess.run(["cp", "-a", f"{plane.folder}/state", f"{folder}-state"], check=True)
     os.makedirs(folder)
     os.rename(f"{folder}-state", f"{folder}/state")
     other = Plane(programs, folder, port)
-    if weight:
+    if zone:
         with other.database() as store:
-            store.execute("UPDATE objects SET value = CAST(replace(CAST(value AS TEXT), '\"weight\":10', ?) AS BLOB) WHERE resource = ?",
-                          (f'"weight":{weight}', WORKLOADS))
+            store.execute("UPDATE objects SET value = CAST(replace(CAST(value AS TEXT), '/zone-', ?) AS BLOB) WHERE resource = ?",
+                          (f"/{zone}-", WORKLOADS))
     return other

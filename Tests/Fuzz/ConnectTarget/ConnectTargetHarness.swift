@@ -29,7 +29,7 @@ enum ConnectTargetHarness {
         invariant(target.port != 0 && !HBONE.isOwnPort(target.port), "a tunnel leads to \(target)")
         guard SocketAddress(authority) == nil else { return invariant(SocketAddress(authority) == target, "another address") }
         guard let id = snapshot.workload(uid: uid) else { bug("a name means something at \(uid), which nobody knows") }
-        let services = snapshot[id].services.map { snapshot[$0.service].service }
+        let services = snapshot.memberships(of: snapshot[id]).map { snapshot[$0.service].service }
         invariant(
             services.contains { service in
                 service.ports.contains { "\(service.hostname):\($0.servicePort)" == canonical(authority) }

@@ -14,6 +14,8 @@ package final class LabNode {
     package private(set) var daemon: LabProcess?
     /// What daemons before it logged, for tests that restart.
     private var earlier = ""
+    /// Daemons that handed over to the one after them, the oldest first.
+    package private(set) var former: [LabProcess] = []
 
     package init(_ host: LabHost) throws {
         self.host = host
@@ -44,7 +46,7 @@ package final class LabNode {
     @discardableResult
     package func stop(_ signal: CInt = SIGTERM, seconds: Double = 40) -> Int {
         let status = daemon?.stop(signal, seconds: seconds) ?? 0
-        earlier = log
+        earlier += daemon?.log ?? ""
         daemon = nil
         return status
     }
@@ -54,8 +56,24 @@ package final class LabNode {
         try start()
     }
 
+    /// Starts a daemon that takes over from the one that runs, and waits until it has; the one before it, which finishes what it has.
+    @discardableResult
+    package func upgrade() throws -> LabProcess {
+        guard let old = daemon else { throw LabFailure(description: "no warrend runs on \(host.name)") }
+        let new = try startSuccessor()
+        try new.waitFor("took over from process", seconds: 10)
+        former.append(old)
+        daemon = new
+        return old
+    }
+
+    /// Starts a daemon that is to take over, whatever becomes of it.
+    package func startSuccessor(_ configuration: String = LabConfig.path) throws -> LabProcess {
+        try host.start(wrapper + [Programs.path("warrend"), "--take-over", "--config", configuration])
+    }
+
     /// All that daemons on this host have logged.
-    package var log: String { earlier + (daemon?.log ?? "") }
+    package var log: String { earlier + former.map(\.log).joined() + (daemon?.log ?? "") }
 
     /// The lines of the access log, by ztunnel's names.
     package var accessLog: [PeerEvent] { PeerEvent.all(in: log).filter { $0["direction"] != nil && $0["src.addr"] != nil } }

@@ -6,7 +6,7 @@ internal import Kernel
 
 extension ControlConfiguration {
     /// Every setting, in the order of the reference.
-    package static let settings: [SettingOf<ControlConfiguration>] = general + store + mesh + services + authority + log
+    package static let settings: [SettingOf<ControlConfiguration>] = general + store + mesh + services + hosts + authority + log
 
     private static let general: [SettingOf<ControlConfiguration>] = [
         SettingOf(
@@ -140,6 +140,15 @@ extension ControlConfiguration {
         }
         take(block)
     }
+
+    private static let hosts: [SettingOf<ControlConfiguration>] = [
+        .duration(
+            "hosts.grace", \.hosts.grace, .seconds(1) ... .hours(24 * 30),
+            "How long a host may be away before the workloads are removed that it registered itself. What others wrote stays.",
+            because:
+                "A reboot is shorter. It counts while the control plane is up, and begins anew with it; endpoints are unhealthy after 30 s already."
+        )
+    ]
 
     private static let authority: [SettingOf<ControlConfiguration>] = [
         given(

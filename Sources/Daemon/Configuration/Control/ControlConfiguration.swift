@@ -17,6 +17,7 @@ package struct ControlConfiguration: ConfigurationTable {
     package var mesh = ControlMeshSettings()
     package var services = ServiceAddressSettings()
     package var authority = AuthoritySettings()
+    package var hosts = HostSettings()
     package var log = LogSettings()
 
     /// All defaults.
@@ -90,6 +91,11 @@ package struct ServiceAddressSettings: Sendable {
     package var ipv4 = IPPrefix("240.240.0.0/16")
     package var ipv6 = IPPrefix("2001:2::/112")
     package var quarantine = Interval.minutes(10)
+}
+
+/// How hosts that are away are dealt with.
+package struct HostSettings: Sendable {
+    package var grace = Interval.minutes(10)
 }
 
 /// The certificate authority.
