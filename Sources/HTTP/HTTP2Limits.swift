@@ -35,6 +35,10 @@ package struct HTTP2Limits: Sendable {
     /// connection, and some do so piecewise.
     package var windowUpdates = Rate(burst: 2000, perSecond: 200)
 
+    /// And one more for each 2 KiB: Go's HTTP/2 server, which is etcd's, answers each of its reads of 8 KiB, and what such a read leaves of a
+    /// frame, on the stream and on the connection: six for a frame of 16 KiB were seen.
+    static func windowUpdatesEarned(_ length: Int) -> Int { 4 + length / 2048 }
+
     /// CONTINUATION frames of one header block (CVE-2024-27316). A full header list in the smallest frames needs four.
     package var continuations = 8
 

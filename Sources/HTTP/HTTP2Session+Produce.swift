@@ -117,7 +117,7 @@ extension HTTP2Session {
         let place = unsafe UnsafeMutableRawBufferPointer(rebasing: stage[output.position...])
         unsafe place.copyMemory(from: UnsafeRawBufferPointer(start: header, count: HTTP2Output.frameHeader))
         advance(HTTP2Output.frameHeader + length)
-        allowances.windowUpdates.earn(4)
+        allowances.windowUpdates.earn(HTTP2Limits.windowUpdatesEarned(length))
         guard output.isFull || output.produced >= output.budget else { return 0 }
         return Int32(pause())
     }

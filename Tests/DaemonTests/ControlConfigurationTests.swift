@@ -37,7 +37,7 @@ import Testing
         let written = configuration.document
         #expect(try JSON.read(written.jsonBytes) == written)
         #expect(ControlConfiguration.read(written, defaults: .standard).configuration.document == written)
-        #expect(configuration.store == "/srv/warren/control.db" && configuration.authorityDirectory == "/srv/warren/ca")
+        #expect(configuration.storeFile == "/srv/warren/control.db" && configuration.authorityDirectory == "/srv/warren/ca")
         #expect(configuration.services.ipv6 == nil && configuration.mesh.network == "lan")
     }
 

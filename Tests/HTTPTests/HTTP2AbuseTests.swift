@@ -173,6 +173,18 @@ import Testing
         }
     }
 
+    @Test func `a peer that answers a large frame of ours piecewise, as Go does, is served`() {
+        let server = server { end, stream, _ in end.session.submitResponse(stream, status: 200, endStream: false) }
+        server.receive(Wire.connect(1))
+        for _ in 0..<2_000 {
+            server.send(1, [UInt8](repeating: 7, count: 16_384))
+            _ = server.output()
+            var answers = Wire.windowUpdate(1, 16_379) + Wire.windowUpdate(0, 16_379)
+            for _ in 0..<5 { answers += Wire.windowUpdate(1, 1) + Wire.windowUpdate(0, 1) }
+            #expect(server.receive(answers) == nil)
+        }
+    }
+
     @Test func `a header block in hundreds of CONTINUATION frames closes the connection`() {
         let server = server()
         server.receive(Wire.frame(.headers, flags: 0, 1, Wire.block([(":method", "CONNECT")])))

@@ -13,11 +13,13 @@ final class ControlBench {
     private var process: RunningCommand?
     private(set) var token = ""
 
-    init() throws {
+    /// - Parameter settings: more of its configuration.
+    init(_ settings: String = "") throws {
         folder = try Files.makeTemporaryFolder()
         (port, metricsPort) = (try Self.freePort(), try Self.freePort())
         try Files.write(
-            "directory: \(folder)/state\nsocket: \(folder)/control.sock\nport: \(port)\nmetrics: {port: \(metricsPort)}\n",
+            "directory: \(folder)/state\nsocket: \(folder)/control.sock\nport: \(port)\nmetrics: {port: \(metricsPort)}\n"
+                + settings,
             to: "\(folder)/control.yaml")
         try start()
         token = try makeToken()

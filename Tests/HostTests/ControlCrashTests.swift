@@ -37,7 +37,7 @@ extension HostTests {
         }
 
         /// Makes services one after the other and names each that was acknowledged, until the connection ends.
-        private static let writer = """
+        static let writer = """
             import http.client, json, socket, sys
             path, round = sys.argv[1:3]
             class Connection(http.client.HTTPConnection):
@@ -64,7 +64,7 @@ extension HostTests {
             """
 
         /// Every acknowledged service is there, whole; at most one more, the one that was under way; no address twice.
-        private static let checker = """
+        static let checker = """
             import json, sys
             items = json.load(open(sys.argv[1]))['items']
             there = {item['metadata']['name']: item for item in items}

@@ -165,7 +165,7 @@ private func withFolder(_ files: [String: String], _ body: (String) throws -> Vo
     @Test func `bash completes commands, second words, options and fixed values`() throws {
         #expect(try complete(["tu"]) == ["tunnels"])
         #expect(try complete([""]).count == Set(Warren.commands.compactMap(\.words.first)).count)
-        #expect(try complete(["ca", ""]) == ["init"])
+        #expect(try complete(["ca", ""]) == ["init", "intermediate"])
         #expect(try complete(["ca", "init", "--d"]) == ["--directory"])
         #expect(try complete(["tunnels", "--wi"]) == ["--wide"])
         #expect(try complete(["tunnels", "-o", "y"]) == ["yaml"])

@@ -43,6 +43,8 @@ struct HistoryChecker: Sendable {
     /// Replays the history.
     func check(_ store: any Store) throws {
         #expect(record.failures.withLock { $0 } == [])
+        // What the other replica wrote last has to have come here.
+        let newest = try store.revision()
         let list = record.acknowledged.withLock { $0 }
         let claimed = Dictionary(list.map { ($0.revision, $0.transaction) }, uniquingKeysWith: { first, _ in first })
         #expect(claimed.count == list.count, "two changes were acknowledged with one revision")
@@ -70,6 +72,7 @@ struct HistoryChecker: Sendable {
                 standing[change.key] = change.value.map { (revision, $0) }
             }
         }
+        #expect(told == newest)
         #expect(seen == list.count, "\(list.count - seen) acknowledged changes never happened")
         for (key, entry) in standing { #expect(try store.get(key)?.value == entry.value) }
     }

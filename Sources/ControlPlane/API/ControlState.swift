@@ -35,10 +35,16 @@ package final class ControlState {
     private var waiting: [UInt64: (Outcome) -> Void] = [:]
     private var tickets: UInt64 = 0
     private var observers: [any StateObserver] = []
+    /// Who waits for what is being asked for, and who came too late for that.
+    private var catchingUp: [(Outcome) -> Void]?
+    private var nextToCatchUp: [(Outcome) -> Void] = []
+    /// Others change the store too: memory may be behind what somebody was told elsewhere.
+    package let isShared: Bool
 
     /// Begins to read the store.
     package init(store: any Store, loop: Loop) throws(Errno) {
         identity = store.identity
+        isShared = store.isShared
         let answers = try Mailbox<StoreMessage>()
         thread = try StoreThread(store: store, answers: answers)
         try answers.attach(to: loop) { [unowned self] in receive($0) }
@@ -59,6 +65,27 @@ package final class ControlState {
             return done(.failure(Self.tooMany))
         }
         waiting[tickets] = done
+    }
+
+    /// Calls back when everything is in memory that anybody was told before now, by whatever replica; at once where there is one. A store that doesn't answer is
+    /// told as a failure, after some seconds.
+    package func catchUp(_ done: @escaping (Outcome) -> Void) {
+        guard isShared else { return done(.success(revision)) }
+        guard catchingUp == nil else { return nextToCatchUp.append(done) }
+        catchingUp = [done]
+        askToCatchUp()
+    }
+
+    private func askToCatchUp() {
+        tickets += 1
+        waiting[tickets] = { [unowned self] outcome in
+            let waited = catchingUp ?? []
+            catchingUp = nextToCatchUp.isEmpty ? nil : nextToCatchUp
+            nextToCatchUp = []
+            if catchingUp != nil { askToCatchUp() }
+            for done in waited { done(outcome) }
+        }
+        thread.catchUp(ticket: tickets)
     }
 
     private func receive(_ message: StoreMessage) {

@@ -12,8 +12,8 @@ final class NamespaceCollector: StateObserver, TimerTarget {
     static let namespaces = "namespaces"
     /// What Kubernetes puts into `spec.finalizers` of every namespace: it goes when the namespace is empty.
     static let finalizer = "kubernetes"
-    /// Objects that one transaction deletes.
-    private static let batch = 256
+    /// Writes of one transaction, when it takes no further object: one more may bring some addresses.
+    private static let batch = StoreTransaction.limit / 2
     /// When it looks again though nobody told of anything: another's finalizer, or a store that didn't answer.
     private static let interval = Interval.seconds(5)
 

@@ -10,6 +10,26 @@ internal import Transport
 extension ResourceServer {
     func read(_ request: APIRequest, _ exchange: any HTTPExchange, _ principal: Principal) throws(APIStatus) {
         let representation = try Representation(accept: exchange.head.headers["accept"] ?? "")
+        // Who names no revision wants what stands now, whichever replica was told of it; and who names one may have it from another.
+        guard state.isShared, request.options.resourceVersion.map({ $0 > state.cache.revision }) ?? true else {
+            return try readNow(request, representation, exchange, principal)
+        }
+        state.catchUp { [weak self] outcome in
+            guard let self else { return }
+            do throws(APIStatus) {
+                if case .failure(let failure) = outcome {
+                    throw APIStatus(.unavailable, "the store doesn't answer: \(Self.words(failure))")
+                }
+                try readNow(request, representation, exchange, principal)
+            } catch {
+                refuse(exchange, error, principal)
+            }
+        }
+    }
+
+    private func readNow(
+        _ request: APIRequest, _ representation: Representation, _ exchange: any HTTPExchange, _ principal: Principal
+    ) throws(APIStatus) {
         try checkNotAhead(request)
         switch request.verb {
         case .get: try get(request, representation, exchange, principal)

@@ -10,7 +10,7 @@ internal import Store
 internal import Transport
 
 /// A write on its way: what is asked for, by whom, and how often it was tried.
-private struct PendingWrite {
+struct PendingWrite {
     enum Content {
         case object(Value)
         case patch(PatchType, Value)
@@ -43,9 +43,7 @@ private struct DecidedWrite {
 
 extension ResourceServer {
     /// How often a write is tried again because somebody else was quicker.
-    private static let attempts = 8
-    /// Objects that one `deletecollection` ends.
-    private static let collectionLimit = 10_000
+    static let attempts = 8
 
     func write(_ request: APIRequest, _ exchange: any HTTPExchange, _ principal: Principal) throws(APIStatus) {
         let representation = try Representation(accept: exchange.head.headers["accept"] ?? "")
@@ -76,9 +74,23 @@ extension ResourceServer {
                 let pending = PendingWrite(
                     request: request, content: content, representation: representation, exchange: exchange,
                     principal: principal)
-                if request.verb == .deletecollection { try deleteCollection(pending) } else { try attempt(pending) }
+                begin(pending)
             } catch {
                 refuse(exchange, error, principal)
+            }
+        }
+    }
+
+    /// What is refused by what is in memory may be allowed by what another replica was just told: it is looked at again when all of that is here.
+    private func begin(_ pending: PendingWrite) {
+        let step = { [self] () throws(APIStatus) in
+            if pending.request.verb == .deletecollection { try deleteCollection(pending) } else { try attempt(pending) }
+        }
+        do throws(APIStatus) { try step() } catch {
+            guard state.isShared else { return refuse(pending.exchange, error, pending.principal) }
+            state.catchUp { [weak self] _ in
+                guard let self else { return }
+                do throws(APIStatus) { try step() } catch { refuse(pending.exchange, error, pending.principal) }
             }
         }
     }
@@ -163,7 +175,7 @@ extension ResourceServer {
                 key: key, transaction: StoreTransaction(), object: object, change: .unchanged, warnings: result.warnings)
         case .removed:
             transaction.writes = [.delete(key)]
-            transaction.writes += Self.released(object, key, request.kind, pool, state.cache, WallTime.now().seconds)
+            transaction.writes += Self.released(old ?? object, key, request.kind, pool, state.cache, WallTime.now().seconds)
         case .created, .updated:
             if request.kind == .workloadEntry { object = RegistrationMark.marked(object, before: old, by: pending.principal) }
             if request.kind == .service {
@@ -179,7 +191,7 @@ extension ResourceServer {
         }
         var decided = DecidedWrite(
             key: key, transaction: transaction, object: object, change: result.change, warnings: result.warnings)
-        if request.kind == .workloadEntry { decided.places = WorkloadAddresses.places(of: object)?.places ?? [] }
+        if request.kind == .workloadEntry, result.change != .removed { try claimPlaces(&decided, old) }
         return decided
     }
 
@@ -215,11 +227,30 @@ extension ResourceServer {
             holders: { [unowned self] address, network in holders(address, network, except: own) })
     }
 
-    private func checkGrants(
+    func checkGrants(
         _ request: APIRequest, _ principal: Principal, before: Value?, after: Value?
     ) throws(APIStatus) {
         guard request.kind == .workloadEntry else { return }
         try Authorizer.checkChange(principal, .update, before: before, after: after, grants: book.grants)
+    }
+
+    /// The addresses of a workload are its own: until the store has it where nobody else writes, in the store itself where others do.
+    private func claimPlaces(_ decided: inout DecidedWrite, _ old: Value?) throws(APIStatus) {
+        let places = WorkloadAddresses.places(of: decided.object)?.places ?? []
+        guard places.count <= WorkloadClaims.limit else {
+            let fault = FieldError(
+                .invalid, "metadata.annotations", value: "\(places.count)",
+                "a workload has at most \(WorkloadClaims.limit) addresses")
+            throw .invalid(.workloadEntry, decided.key.name, [fault])
+        }
+        decided.places = places
+        guard state.isShared else { return }
+        let workload = "\(decided.key.namespace)/\(decided.key.name)"
+        let claim = WorkloadClaims.claim(places, for: workload, in: state.cache)
+        decided.transaction.conditions += claim.conditions
+        decided.transaction.writes += claim.writes
+        let given = (old.flatMap { WorkloadAddresses.places(of: $0) }?.places ?? []).filter { !places.contains($0) }
+        decided.transaction.writes += WorkloadClaims.release(given, of: workload, in: state.cache)
     }
 
     // MARK: - Addresses of services
@@ -278,73 +309,5 @@ extension ResourceServer {
             respond(
                 with: object, pending.request, pending.representation, status: decided.change == .created ? 201 : 200,
                 warnings: decided.warnings))
-    }
-
-    // MARK: - Many
-
-    /// Ends every object that fits, each by itself: what can't be ended is left, as Kubernetes does it.
-    private func deleteCollection(_ pending: PendingWrite) throws(APIStatus) {
-        guard case .deletion(let options) = pending.content else { return }
-        let request = pending.request
-        let all = state.cache.objects(request.kind.resource, namespace: request.kind.isNamespaced ? request.namespace : nil)
-        var ended: [CachedObject] = []
-        for object in all where ended.count < Self.collectionLimit {
-            let tree = try Self.tree(object)
-            if let labels = request.options.labelSelector, !labels.matches(tree.at("metadata", "labels")?.stringMap ?? [:]) {
-                continue
-            }
-            if let fields = request.options.fieldSelector,
-                !fields.matches(name: object.key.name, namespace: object.key.namespace)
-            {
-                continue
-            }
-            ended.append(object)
-        }
-        let now = WallTime.now().seconds
-        var transaction = StoreTransaction()
-        for object in ended {
-            let tree = try Self.tree(object)
-            try checkGrants(request, pending.principal, before: tree, after: nil)
-            switch try ObjectDeletion.end(tree, request.kind, options, now: Timestamp(seconds: now)) {
-            case .waiting: continue
-            case .mark(let marked): transaction.writes.append(.put(object.key, ObjectText.stored(marked)))
-            case .remove:
-                transaction.writes.append(.delete(object.key))
-                transaction.writes += Self.released(tree, object.key, request.kind, pool, state.cache, now)
-            }
-            transaction.conditions.append(.init(object.key, revision: object.revision))
-        }
-        let exchange = pending.exchange
-        let metadata = ListMetadata(resourceVersion: String(state.cache.revision))
-        let head = APIList.head(request.kind, version: request.version, metadata: metadata)
-        let texts = ended.map { ObjectText.shown($0.text, revision: $0.revision) }
-        let body = head + Array(texts.joined(separator: ",".utf8)) + APIList.tail
-        let response = HTTP1Response(status: 200, headers: ["content-type": "application/json"], body: body)
-        guard !transaction.writes.isEmpty, !options.isDryRun else { return exchange.respond(response) }
-        state.commit(transaction) { [weak self] outcome in
-            guard let self else { return }
-            switch outcome {
-            case .success:
-                audit.done(
-                    "deletecollection", request.subject, by: pending.principal.name, from: exchange.peer.place, "\(ended.count)")
-                exchange.respond(response)
-            case .failure(.conflict): tryCollectionAgain(pending)
-            case .failure(let failure):
-                refuse(exchange, APIStatus(.unavailable, "the store doesn't answer: \(Self.words(failure))"), pending.principal)
-            }
-        }
-    }
-
-    private func tryCollectionAgain(_ pending: PendingWrite) {
-        var pending = pending
-        pending.tries += 1
-        do throws(APIStatus) {
-            guard pending.tries < Self.attempts else {
-                throw APIStatus(.conflict, "these objects change too quickly to be deleted together: try again")
-            }
-            try deleteCollection(pending)
-        } catch {
-            refuse(pending.exchange, error, pending.principal)
-        }
     }
 }

@@ -232,10 +232,14 @@ extension ResourceServer: StateObserver {
         return transaction
     }
 
-    /// The addresses of a service that goes.
+    /// The addresses of a service or a workload that goes.
     static func released(
         _ tree: Value, _ key: StoreKey, _ kind: APIKind, _ pool: ServiceAddressPool, _ cache: ObjectCache, _ now: Int64
     ) -> [StoreTransaction.Write] {
+        if kind == .workloadEntry {
+            let places = WorkloadAddresses.places(of: tree)?.places ?? []
+            return WorkloadClaims.release(places, of: "\(key.namespace)/\(key.name)", in: cache)
+        }
         guard kind == .service else { return [] }
         return ServiceAddresses.addresses(of: tree).compactMap { pool.release($0, of: key, in: cache, now: now) }
     }

@@ -13,7 +13,7 @@ package enum StoreMessage: Sendable {
     case loaded(StoredList, history: [StoreChange])
     /// What changed since, whole transactions.
     case changed([StoreChange])
-    /// What became of the commit with this ticket.
+    /// What became of the commit, or of the wish to catch up, with this ticket.
     case committed(UInt64, Result<UInt64, StoreFailure>)
     /// The store doesn't answer; it is asked again until it does.
     case unreachable(StoreFailure)
@@ -51,6 +51,9 @@ package final class StoreThread: Sendable {
         store.observe { worker.send(.pull) }
     }
 
+    /// Asks for everything that anybody has changed up to now; the answer has this ticket, and the newest revision.
+    package func catchUp(ticket: UInt64) { worker.send(.catchUp(ticket: ticket)) }
+
     /// Asks for a commit; the answer has this ticket. False if too many wait already: nothing was asked then.
     package func commit(_ transaction: StoreTransaction, ticket: UInt64) -> Bool {
         let size = transaction.size
@@ -73,6 +76,7 @@ package final class StoreThread: Sendable {
 
 enum StoreErrand: Sendable {
     case commit(StoreTransaction, ticket: UInt64, finished: @Sendable () -> Void)
+    case catchUp(ticket: UInt64)
     case pull
 }
 
@@ -118,6 +122,11 @@ private final class StoreFollower: TimerTarget, TurnTarget {
     func run(_ errand: StoreErrand) {
         switch errand {
         case .pull: pull()
+        case .catchUp(let ticket):
+            let result: Result<UInt64, StoreFailure>
+            do throws(StoreFailure) { result = .success(try store.revision()) } catch { result = .failure(error) }
+            pull()
+            answers.send(.committed(ticket, result))
         case .commit(let transaction, let ticket, let finished):
             if waiting.isEmpty { loop.atEndOfTurn(self) }
             waiting.append(Waiting(transaction: transaction, ticket: ticket, finished: finished))

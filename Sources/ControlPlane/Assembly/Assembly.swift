@@ -31,6 +31,7 @@ enum Assembly {
             try? File.makeDirectory(configuration.directory, mode: 0o755)
             store = try open(configuration)
             authority = try openAuthority(configuration)
+            try MeshRoots.check(authority, in: store)
         } catch {
             log.error("\(error)")
             return ExitCode.unavailable
@@ -53,7 +54,13 @@ enum Assembly {
 
     private static func open(_ configuration: ControlConfiguration) throws(ControlFailure) -> any Store {
         do throws(StoreFailure) {
-            return try SQLiteStore(path: configuration.store)
+            let given = configuration.store
+            guard let address = StoreAddress(given.etcd) else { return try SQLiteStore(path: configuration.storeFile) }
+            let files = EtcdSettings.Files(authority: given.ca, certificate: given.certificate, key: given.key)
+            return try EtcdStore(
+                EtcdSettings(
+                    endpoints: address.endpoints.map { EtcdSettings.Endpoint(host: $0.host, port: $0.port) },
+                    prefix: address.prefix, files: address.isPlain ? nil : files))
         } catch {
             throw ControlFailure("the store can't be used: \(ResourceServer.words(error))")
         }

@@ -11,6 +11,7 @@ struct ControlMetrics {
     let state: ControlState
     let discovery: DiscoveryServer
     let counters: AuthorityCounters
+    let replicas: Int
     let watches: Int
     let clients: Int
 
@@ -22,6 +23,8 @@ struct ControlMetrics {
             APIKinds.all.map { (["resource": $0.resource], Double(state.cache.count($0.resource))) })
         write(&writer, "warren_control_revision", .gauge, "Of the newest change.", [([:], Double(state.revision))])
         write(&writer, "warren_control_store_up", .gauge, "Whether the store answers.", [([:], state.failure == nil ? 1 : 0)])
+        write(
+            &writer, "warren_control_replicas", .gauge, "Replicas of the control plane on this store.", [([:], Double(replicas))])
         write(&writer, "warren_control_connections", .gauge, "Connections to the API and discovery.", [([:], Double(clients))])
         write(&writer, "warren_control_watches", .gauge, "Watches that are open.", [([:], Double(watches))])
         let metrics = discovery.metrics

@@ -31,6 +31,7 @@ final class ControlPlaneServer: TimerTarget {
     private let nodes: NodeStatusKeeper
     private let programmed: ProgrammedKeeper
     private let evictions: EvictionKeeper
+    private let replicas: Replicas
     private let registrations: RegistrationKeeper
     private let backups: BackupService
     private let serving: ServingCredential
@@ -75,13 +76,14 @@ final class ControlPlaneServer: TimerTarget {
             resources = ResourceServer(
                 state: state, loop: loop, book: book, audit: audit, settings: Self.resourceSettings(configuration))
             reports = NodeReports(state: state, server: discovery, publishing: publishing)
+            replicas = try Replicas(store: store, loop: loop, host: hostName())
             nodes = NodeStatusKeeper(
-                state: state, discovery: discovery, publishing: publishing, reports: reports, loop: loop, log: log,
-                grace: configuration.hosts.grace)
+                state: state, discovery: discovery, publishing: publishing, reports: reports, replicas: replicas, loop: loop,
+                log: log, grace: configuration.hosts.grace)
             registrations = RegistrationKeeper(state: state, loop: loop, log: log)
             backups = BackupService(
                 store: store, authority: authority, audit: audit, errands: try Errands(name: "backup", loop: loop, limit: 2))
-            programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop)
+            programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop) { [replicas] in replicas.count == 1 }
             evictions = EvictionKeeper(
                 state: state, book: book, trustDomain: authority.trustDomain, lifetime: authority.settings.overlap,
                 loop: loop, log: log)
@@ -227,11 +229,20 @@ final class ControlPlaneServer: TimerTarget {
     private func answer(_ exchange: any HTTPExchange) {
         if exchange.head.headers["content-type"]?.hasPrefix("application/grpc") == true { return call(exchange) }
         if joining.handle(exchange) || resources.handleOpen(exchange) { return }
+        answerKnown(exchange)
+    }
+
+    /// - Parameter isLast: memory has caught up with what other replicas were told.
+    private func answerKnown(_ exchange: any HTTPExchange, isLast: Bool = false) {
         let principal: Principal
         do throws(APIStatus) {
             principal = try authenticator.principal(for: exchange.head, peer: exchange.peer)
         } catch {
-            return exchange.respond(ControlAnswer.failure(error))
+            guard state.isShared, !isLast, error.reason == .unauthorized, exchange.head.headers["authorization"] != nil else {
+                return exchange.respond(ControlAnswer.failure(error))
+            }
+            // A token that another replica made a moment ago.
+            return state.catchUp { [weak self] _ in self?.answerKnown(exchange, isLast: true) }
         }
         if admin.handle(exchange, principal: principal) || backups.handle(exchange, principal: principal) { return }
         if exchange.head.target == Path.report { return report(exchange, principal) }
@@ -259,7 +270,20 @@ final class ControlPlaneServer: TimerTarget {
         }
     }
 
+    /// A host that comes from another replica was told there of more than is known here, maybe, and takes nothing older (I21): that comes first.
     private func subscribe(_ stream: GRPCServerStream, _ exchange: any HTTPExchange) {
+        guard state.isShared, (try? authenticator.principal(for: exchange.head, peer: exchange.peer)) != nil else {
+            return attach(stream, exchange)
+        }
+        state.catchUp { [weak self] _ in
+            self?.publishing.whenPublished { [weak self] in
+                guard let self, !stream.isOver else { return }
+                attach(stream, exchange)
+            }
+        }
+    }
+
+    private func attach(_ stream: GRPCServerStream, _ exchange: any HTTPExchange) {
         do throws(APIStatus) {
             let principal = try authenticator.principal(for: exchange.head, peer: exchange.peer)
             guard case .node(let node) = principal.role else {
@@ -281,7 +305,8 @@ final class ControlPlaneServer: TimerTarget {
             return publishing.isLoaded ? HTTP1Response("ready\n") : HTTP1Response(status: 503, "not ready: translating\n")
         case "/metrics":
             let metrics = ControlMetrics(
-                state: state, discovery: discovery, counters: counters, watches: resources.watches.count,
+                state: state, discovery: discovery, counters: counters, replicas: replicas.count,
+                watches: resources.watches.count,
                 clients: servers.reduce(0) { $0 + $1.clients })
             return HTTP1Response(
                 status: 200, headers: ["content-type": MetricRegistry.contentType], body: metrics.exposition())

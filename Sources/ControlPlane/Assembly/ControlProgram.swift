@@ -11,7 +11,8 @@ package enum ControlProgram {
         warren-control: the control plane of the Warren mesh. Keeps the resources, issues certificates, tells hosts what they need.
 
         Usage:
-          warren-control [--config FILE]    serve, in the foreground
+          warren-control [--config FILE] [--store URL]
+                                            serve, in the foreground
           warren-control check-config [--config FILE]
                                             read the configuration and say what is wrong with it
           warren-control restore FILE [--passphrase-file FILE] [--replace] [--config FILE]
@@ -21,9 +22,12 @@ package enum ControlProgram {
 
         No configuration is needed. FILE is \(ControlConfiguration.standardPath), if it is there, unless said
         otherwise. The store and the certificate authority are made at the first start. SIGTERM ends it.
+        URL is etcd://HOST:PORT,HOST:PORT/PREFIX: the state is in that etcd cluster, which any number of
+        control planes may share; store.ca, store.certificate and store.key of the configuration say how.
 
         Examples:
           warren-control
+          warren-control --store etcd://10.0.0.1:2379,10.0.0.2:2379,10.0.0.3:2379/warren
           kubectl --kubeconfig <(warren kubeconfig) get namespaces
         """
 
@@ -31,16 +35,18 @@ package enum ControlProgram {
         var rest = Array(arguments.dropFirst())
         if rest.contains("--help") || rest.contains("-h") { return say(help) }
         if rest.contains("--version") { return say("warren-control \(warrenVersion)") }
-        var path: String?
-        if let index = rest.firstIndex(of: "--config") {
-            guard index + 1 < rest.count else { return refuse("--config needs a file") }
-            path = rest[index + 1]
+        var options: [String: String] = [:]
+        for (name, what) in [("--config", "a file"), ("--store", "the address of etcd")] {
+            guard let index = rest.firstIndex(of: name) else { continue }
+            guard index + 1 < rest.count else { return refuse("\(name) needs \(what)") }
+            options[name] = rest[index + 1]
             rest.removeSubrange(index...index + 1)
         }
+        let (path, store) = (options["--config"], options["--store"])
         if rest.first == "restore" { return restore(Array(rest.dropFirst()), path) }
         guard rest.count <= 1 else { return refuse("too many arguments: \(rest.joined(separator: " "))") }
         switch rest.first {
-        case nil: return serve(path)
+        case nil: return serve(path, store: store)
         case "check-config": return read(path) == nil ? ExitCode.configuration : say("the configuration is good")
         case let word?: return refuse("unknown argument '\(word)'")
         }
@@ -69,10 +75,16 @@ package enum ControlProgram {
         }
     }
 
-    private static func serve(_ path: String?) -> CInt {
+    private static func serve(_ path: String?, store: String?) -> CInt {
         do throws(Errno) {
             let signals = try SignalDescriptor()
-            guard let configuration = read(path) else { return ExitCode.configuration }
+            guard var configuration = read(path) else { return ExitCode.configuration }
+            if let store {
+                configuration.store.etcd = store
+                if let problem = configuration.store.problem {
+                    return fail("--store: \(problem.message). \(problem.remedy)", ExitCode.configuration)
+                }
+            }
             return try Assembly.run(configuration, signals: signals)
         } catch {
             return fail("can't start: \(error)", ExitCode.system)

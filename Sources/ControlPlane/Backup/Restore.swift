@@ -23,10 +23,10 @@ struct Restore {
         try? File.makeDirectory(configuration.directory, mode: 0o755)
         let revision = backup.revisionAfterRestoring(now: now)
         // Taken first: its lock says that no control plane runs.
-        let store = try Self.attempt { () throws(StoreFailure) in try SQLiteStore(path: configuration.store) }
+        let store = try Self.attempt { () throws(StoreFailure) in try SQLiteStore(path: configuration.storeFile) }
         let standing = try Self.attempt { () throws(StoreFailure) in try store.revision() }
         guard standing == 0 || replaces else {
-            throw ControlFailure("\(configuration.store) holds a mesh already: move it away, or say --replace")
+            throw ControlFailure("\(configuration.storeFile) holds a mesh already: move it away, or say --replace")
         }
         let authority = try restoreAuthority(backup)
         let raised = max(revision, standing + 1)

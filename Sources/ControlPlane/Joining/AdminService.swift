@@ -19,6 +19,7 @@ package import Transport
 /// On the loop of the API; what blocks is done by errands.
 package final class AdminService {
     private let authority: Authority
+    private let store: any Store
     private let desk: TokenDesk
     private let book: AccessBook
     private let errands: Errands
@@ -31,6 +32,7 @@ package final class AdminService {
         now: @escaping @Sendable () -> Int64 = { WallTime.now().seconds }
     ) {
         self.authority = authority
+        self.store = store
         desk = TokenDesk(store)
         self.book = book
         self.errands = errands
@@ -136,18 +138,32 @@ package final class AdminService {
                 exchange.respond(ControlAnswer.failure(APIStatus(.badRequest, why)))
                 return
             }
-            let (authority, now) = (authority, now)
+            let (authority, store, now) = (authority, store, now)
             run(exchange) { () throws(APIStatus) in
+                try AdminService.checkAlone(step, store)
                 do throws(AuthorityFailure) {
                     try authority.rotate(step, force: force, now: now())
-                    return authority.status(now: now())
                 } catch { throw APIStatus(.conflict, error.description) }
+                do throws(StoreFailure) { try MeshRoots.record(authority, in: store) } catch { throw error.status }
+                return authority.status(now: now())
             } _: { [audit] status in
                 audit.done(
                     "rotation", "authority", by: who, from: exchange.peer.place, "\(step.rawValue)\(force ? ", forced" : "")")
                 return ControlAnswer.success(status)
             }
         }
+    }
+
+    /// Another replica would neither trust nor tell of a root that one makes for itself.
+    private static func checkAlone(_ step: RotationStep, _ store: any Store) throws(APIStatus) {
+        guard step != .intermediate, store.isShared else { return }
+        let others: Int
+        do throws(StoreFailure) { others = try Replicas.count(in: store) - 1 } catch { throw error.status }
+        guard others > 0 else { return }
+        throw APIStatus(
+            .conflict,
+            "\(others) more replicas serve this mesh, with authorities of their own: give all of them the new root as files (authority.roots), or stop the others first"
+        )
     }
 
     /// Does the work as an errand and answers, once what it wrote is known here too.

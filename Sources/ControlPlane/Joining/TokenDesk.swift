@@ -73,9 +73,9 @@ package struct TokenDesk: Sendable {
         let over = all.filter { $0.expires + Self.remembered < now }
         guard !over.isEmpty else { return all.count }
         do throws(StoreFailure) {
-            _ = try store.commit(StoreTransaction(writes: over.map { .delete($0.key) }))
+            _ = try store.commit(StoreTransaction(writes: over.prefix(StoreTransaction.limit).map { .delete($0.key) }))
         } catch { throw error.status }
-        return all.count - over.count
+        return all.count - min(over.count, StoreTransaction.limit)
     }
 }
 

@@ -61,14 +61,14 @@ final class EvictionKeeper: StateObserver, TimerTarget {
             let record = EvictionRecord(
                 tag: tag, node: node.name, joined: node.joined, until: now() + lifetime + Self.margin)
             standing.insert(record.key.name)
-            guard state.cache.object(record.key) == nil else { continue }
+            guard state.cache.object(record.key) == nil, transaction.writes.count < StoreTransaction.limit else { continue }
             transaction.conditions.append(.init(record.key, revision: nil))
             transaction.writes.append(.put(record.key, record.text))
             log.info("host \(node.name) is evicted: every host is told to cut what it still holds")
         }
         for object in state.cache.objects(PublishedKind.evictions) where !standing.contains(object.key.name) {
             let record = EvictionRecord(key: object.key, text: object.text)
-            guard record.map({ $0.until <= now() }) ?? true else { continue }
+            guard record.map({ $0.until <= now() }) ?? true, transaction.writes.count < StoreTransaction.limit else { continue }
             transaction.conditions.append(.init(object.key, revision: object.revision))
             transaction.writes.append(.delete(object.key))
         }

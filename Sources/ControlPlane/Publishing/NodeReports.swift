@@ -80,7 +80,8 @@ package final class NodeReports {
         // Before everything is here nobody can say what a host is to capture.
         guard publishing.isLoaded, !isCommitting.contains(node) else { return }
         let key = StoreKey(PublishedKind.captures, node)
-        let known = state.cache.object(key).flatMap { CaptureRecord(node: node, text: $0.text) }?.workloads ?? []
+        let standing = state.cache.object(key)
+        let known = standing.flatMap { CaptureRecord(node: node, text: $0.text) }?.workloads ?? []
         let wanted = server.localWorkloads(of: node)
         let captured = known.union(report.workloads.filter { $0.state == .captured }.map(\.uid)).filter { wanted[$0] == true }
         guard captured != known else { return }
@@ -88,6 +89,9 @@ package final class NodeReports {
         let record = CaptureRecord(node: node, workloads: captured)
         let write = captured.isEmpty ? StoreTransaction.Write.delete(key) : .put(key, record.text)
         // A commit that fails is tried again with the next report.
-        state.commit(StoreTransaction(writes: [write])) { [weak self] _ in self?.isCommitting.remove(node) }
+        let condition = StoreTransaction.Condition(key, revision: standing?.revision)
+        state.commit(StoreTransaction(conditions: [condition], writes: [write])) { [weak self] _ in
+            self?.isCommitting.remove(node)
+        }
     }
 }

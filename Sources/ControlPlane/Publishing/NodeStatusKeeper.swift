@@ -12,27 +12,31 @@ internal import Telemetry
 /// hundred hosts that come at once are one write. On the loop of the API.
 final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
     private static let interval = Interval.seconds(2)
-    private static let batch = 256
+    private static let batch = StoreTransaction.limit
 
     private let state: ControlState
     private let discovery: DiscoveryServer
     private let reports: NodeReports
+    private let replicas: Replicas
     private let watch: NodeWatch
     private let loop: Loop
     private let log: Log
     private var dirty: Set<String> = []
+    /// Hosts that are connected to another replica, as their status says, and to which.
+    private var elsewhere: [String: String] = [:]
     private var isWriting = false
     private var hasBegun = false
     /// What a host registered may go.
     var onExpired: ((String) -> Void)?
 
     init(
-        state: ControlState, discovery: DiscoveryServer, publishing: Publishing, reports: NodeReports, loop: Loop, log: Log,
-        grace: Interval = NodeWatch.Bounds().expiresAfter
+        state: ControlState, discovery: DiscoveryServer, publishing: Publishing, reports: NodeReports, replicas: Replicas,
+        loop: Loop, log: Log, grace: Interval = NodeWatch.Bounds().expiresAfter
     ) {
         self.state = state
         self.discovery = discovery
         self.reports = reports
+        self.replicas = replicas
         self.loop = loop
         self.log = log
         var bounds = NodeWatch.Bounds()
@@ -49,6 +53,14 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
             onExpired?(node)
         }
         discovery.observer = self
+        replicas.onChange = { [unowned self] in
+            // What was connected to one that is gone isn't connected any more.
+            for (node, replica) in elsewhere where !replicas.isLive(replica) {
+                elsewhere[node] = nil
+                look(node)
+                dirty.insert(node)
+            }
+        }
         reports.onReport = { [unowned self] node, _ in dirty.insert(node) }
         state.observe(self)
         _ = loop.arm(Self.interval, self, tag: 0)
@@ -62,8 +74,30 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
 
     func disconnected(node: String) {
         log.info("host \(node) is disconnected")
-        watch.disconnected(node)
+        look(node)
         dirty.insert(node)
+    }
+
+    /// A host is there that is connected to any replica.
+    private func look(_ node: String) {
+        if elsewhere[node] != nil || discovery.status(of: node) != nil {
+            watch.connected(node)
+        } else {
+            watch.disconnected(node)
+        }
+    }
+
+    private func note(_ node: String, _ text: [UInt8]) {
+        let status = (try? JSON.read(text))?["status"]
+        var other: String?
+        if status?["connectedSince"] != nil, let replica = status?["replica"]?.stringValue, replica != replicas.own,
+            replicas.isLive(replica)
+        {
+            other = replica
+        }
+        guard elsewhere[node] != other else { return }
+        elsewhere[node] = other
+        if hasBegun { look(node) }
     }
 
     func refused(node: String, type: ResourceType, error: String) {
@@ -82,6 +116,7 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
 
     /// The host is no member any more.
     func forget(_ node: String) {
+        elsewhere[node] = nil
         watch.forget(node)
         reports.forget(node)
         dirty.remove(node)
@@ -117,6 +152,11 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
     private func status(of node: String, before: Value) -> Value {
         var status = before
         let connection = discovery.status(of: node)
+        // What another replica says of a host that is connected to it is that replica's to say.
+        if connection == nil, let other = before["replica"]?.stringValue, other != replicas.own, replicas.isLive(other) {
+            return before
+        }
+        status = status.setting("replica", connection == nil ? nil : .string(replicas.own))
         status = status.setting(
             "connectedSince", connection.map { .string(Timestamp(seconds: $0.connectedSince.seconds).description) })
         if let connection {
@@ -147,12 +187,18 @@ extension NodeStatusKeeper: StateObserver {
         let known = state.cache.objects(NodeRecord.resource).map(\.key.name)
         if !hasBegun {
             hasBegun = true
+            for node in known { if let text = state.cache.object(NodeRecord.key(node))?.text { note(node, text) } }
             watch.start(known)
+            for node in elsewhere.keys { look(node) }
+        } else {
+            for node in known { if let text = state.cache.object(NodeRecord.key(node))?.text { note(node, text) } }
         }
         dirty.formUnion(known)
     }
 
     func stateChanged(_ state: ControlState, _ changes: [StoreChange]) {
-        for change in changes where change.key.resource == NodeRecord.resource && change.value == nil { forget(change.key.name) }
+        for change in changes where change.key.resource == NodeRecord.resource {
+            if let text = change.value { note(change.key.name, text) } else { forget(change.key.name) }
+        }
     }
 }

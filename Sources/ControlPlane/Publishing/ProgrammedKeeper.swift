@@ -12,7 +12,7 @@ internal import Store
 ///     changed ──► waiting ──acknowledged, refused──► written ──► (refused: waiting)
 final class ProgrammedKeeper: StateObserver, TimerTarget {
     private static let interval = Interval.milliseconds(200)
-    private static let batch = 256
+    private static let batch = StoreTransaction.limit
     /// Only what takes longer is said to be pending.
     private static let patience = Interval.seconds(2)
 
@@ -31,6 +31,8 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private let state: ControlState
     private let publishing: Publishing
     private let loop: Loop
+    /// Another replica has hosts of its own, of which nobody here knows how far they are: then nothing is said.
+    private let isAlone: () -> Bool
     private var waiting: [StoreKey: Wait] = [:]
     /// Of the keys that wait, those that have yet to be looked at in this round.
     private var round: [StoreKey] = []
@@ -38,7 +40,8 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private var writing: [StoreKey: [UInt8]] = [:]
     private var isArmed = false
 
-    init(state: ControlState, publishing: Publishing, loop: Loop) {
+    init(state: ControlState, publishing: Publishing, loop: Loop, isAlone: @escaping () -> Bool = { true }) {
+        self.isAlone = isAlone
         self.state = state
         self.publishing = publishing
         self.loop = loop
@@ -82,6 +85,10 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     }
 
     private func look() {
+        guard isAlone() else {
+            (waiting, round) = ([:], [])
+            return
+        }
         if round.isEmpty { round = Array(waiting.keys) }
         let now = Instant.now()
         var transaction = StoreTransaction()

@@ -15,6 +15,8 @@ enum PublishErrand: Sendable {
     case loaded(revision: UInt64)
     case change([PublishedChange], revision: UInt64)
     case health(node: String, isHealthy: Bool)
+    /// Answered when all before it was.
+    case mark(UInt64)
 }
 
 /// What it answers.
@@ -23,6 +25,7 @@ enum PublishAnswer: Sendable {
     case loaded(revision: UInt64)
     /// Objects that can't be told to hosts, and why; those that can be again have no reason.
     case trouble([(key: StoreKey, reason: String?)])
+    case marked(UInt64)
 }
 
 /// Translates what changed and encodes what is different. Lives on the publish thread.
@@ -58,6 +61,7 @@ final class PublishWorker {
         case .change(let changes, let revision):
             take(changes)
             flush(revision: revision, accepted: changes.map(\.accepted).min() ?? .now())
+        case .mark(let number): answer(.marked(number))
         case .health(let node, let isHealthy):
             translation?.setHealthy(isHealthy, node: node)
             flush(revision: 0, accepted: .now())

@@ -18,6 +18,8 @@ package final class Publishing: StateObserver {
     private let options: MeshOptions
     private let worker: Mailbox<PublishErrand>
     private var reasons: [StoreKey: String] = [:]
+    private var marks: [UInt64: () -> Void] = [:]
+    private var markNumber: UInt64 = 0
     /// Stands when everything was told to the server once.
     package private(set) var isLoaded = false
     /// Called on the API's loop when the first load is done.
@@ -74,6 +76,13 @@ package final class Publishing: StateObserver {
         worker.send(.health(node: node, isHealthy: isHealthy))
     }
 
+    /// Calls back when all that the state has told until now is translated and handed to the server.
+    package func whenPublished(_ body: @escaping () -> Void) {
+        markNumber += 1
+        marks[markNumber] = body
+        worker.send(.mark(markNumber))
+    }
+
     // MARK: - The thread
 
     private func receive(_ answer: PublishAnswer) {
@@ -84,6 +93,7 @@ package final class Publishing: StateObserver {
             isLoaded = true
             server.loaded()
             onLoaded?()
+        case .marked(let number): marks.removeValue(forKey: number)?()
         case .trouble(let troubles):
             for trouble in troubles { reasons[trouble.key] = trouble.reason }
         }

@@ -9,7 +9,7 @@ package enum Warren {
             CheckCommand.command, StatusCommand.command, WorkloadsCommand.command, ServicesCommand.command,
             PoliciesCommand.command,
             CertificatesCommand.command, ConnectionsCommand.command, TunnelsCommand.command, LogCommand.command,
-            ValidateCommand.command, TranslateCommand.command, AuthorityCommand.command,
+            ValidateCommand.command, TranslateCommand.command, AuthorityCommand.command, AuthorityCommand.intermediate,
         ] + controlPlane + [VersionCommand.command, CompletionCommand.command, ReferenceCommand.command]
     }
 

@@ -21,6 +21,24 @@ enum AuthorityCommand {
             ("warren ca init -d ./ca --trust-domain corp.example", "Elsewhere, for another trust domain."),
         ], run: run)
 
+    static let intermediate = Command(
+        "ca intermediate", "Make a further intermediate under a root: for one more control plane of the mesh.",
+        detail:
+            "Writes root.pem, intermediate.pem and intermediate-key.pem: what authority.roots, authority.certificate and authority.key"
+            + " of another replica name. What is there is never overwritten.",
+        options: [
+            CommandOption("root", value: "FILE", "The root's certificate."),
+            CommandOption("root-key", value: "FILE", "The root's private key."),
+            CommandOption("directory", short: "d", value: "PATH", "Where to write."),
+            CommandOption("trust-domain", value: "NAME", "The mesh's trust domain; cluster.local without a word."),
+        ],
+        examples: [
+            (
+                "warren ca intermediate --root root-1.pem --root-key root-1.key -d ./replica-2",
+                "From what the first replica made."
+            )
+        ], run: runIntermediate)
+
     static let standardDirectory = "/etc/warren/ca"
 
     /// What is written, in the order in which a half-done attempt does least harm.
@@ -42,7 +60,40 @@ enum AuthorityCommand {
         } catch {
             return session.failed("no authority can be made: \(error)")
         }
-        return write(parts, to: directory, domain, session)
+        return write(parts, to: directory, session, next: next(directory, domain))
+    }
+
+    @Sendable private static func runIntermediate(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        guard let root = invocation.value("root"), let key = invocation.value("root-key"),
+            let directory = invocation.value("directory")
+        else { return session.usage("--root, --root-key and --directory are needed") }
+        let domain = invocation.value("trust-domain") ?? "cluster.local"
+        guard SPIFFEID.isTrustDomain(domain) else {
+            return session.usage("--trust-domain is `\(printable(domain, limit: 80))`, which is no trust domain")
+        }
+        let parts: [Part]
+        do {
+            let chain = try Certificate.chain(pem: try File.read(root, limit: Certificate.maximumFile))
+            let secret = try PrivateKey(pem: try File.read(key, limit: Certificate.maximumFile))
+            let made = try CertificateAuthority(key: secret, chain: chain, roots: chain)
+                .createIntermediate(trustDomain: domain, now: session.now().seconds)
+            parts = [
+                Part(name: "intermediate-key.pem", bytes: made.key.pem, mode: 0o600),
+                Part(name: "intermediate.pem", bytes: made.certificate.pem, mode: 0o644),
+                Part(name: "root.pem", bytes: chain.pem, mode: 0o644),
+            ]
+        } catch {
+            return session.failed("no intermediate can be made of \(root) and \(key): \(error)")
+        }
+        return write(
+            parts, to: directory, session,
+            next: """
+                Made an intermediate under \(root) in \(directory).
+
+                Next: copy the three files to the other control plane, the key with mode 0600, and name them in its
+                authority.certificate, authority.key and authority.roots.
+
+                """)
     }
 
     private static func make(_ domain: String, now: Int64) throws(CertificateFailure) -> [Part] {
@@ -56,7 +107,9 @@ enum AuthorityCommand {
         ]
     }
 
-    private static func write(_ parts: [Part], to directory: String, _ domain: String, _ session: Session) -> ExitCode {
+    private static func write(
+        _ parts: [Part], to directory: String, _ session: Session, next: String
+    ) -> ExitCode {
         for part in parts {
             guard let _ = try? File.status("\(directory)/\(part.name)", followLink: false) else { continue }
             return session.failed(
@@ -70,7 +123,7 @@ enum AuthorityCommand {
             return session.failed(
                 "\(directory) can't be written: \(error)", remedy: "Use sudo, or name another place with --directory.")
         }
-        session.console.print(next(directory, domain))
+        session.console.print(next)
         return .ok
     }
 

@@ -20,6 +20,7 @@ extension APIKind {
                 .object(
                     SchemaField("version", .string, "Of its warrend."),
                     SchemaField("connectedSince", .time, "Since when it is connected; absent if it isn't."),
+                    SchemaField("replica", .string, "To which replica of the control plane it is connected."),
                     SchemaField(
                         "certificate",
                         .object(

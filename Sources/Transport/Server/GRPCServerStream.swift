@@ -10,7 +10,8 @@ package final class GRPCServerStream: GRPCStream, HTTPBodySink {
     private let exchange: any HTTPExchange
     private var reader: GRPCFrameReader
     private var isBegun = false
-    private var isOver = false
+    /// Nothing follows, whoever ended it.
+    package private(set) var isOver = false
     private var inputEnded = false
     private var toldEnd = false
     /// The delegate is ready for the next message.

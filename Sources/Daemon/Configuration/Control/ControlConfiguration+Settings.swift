@@ -6,7 +6,7 @@ internal import Kernel
 
 extension ControlConfiguration {
     /// Every setting, in the order of the reference.
-    package static let settings: [SettingOf<ControlConfiguration>] = general + mesh + services + hosts + authority + log
+    package static let settings: [SettingOf<ControlConfiguration>] = general + store + mesh + services + hosts + authority + log
 
     private static let general: [SettingOf<ControlConfiguration>] = [
         SettingOf(
@@ -25,12 +25,36 @@ extension ControlConfiguration {
                 return ("is longer than a socket's path may be", "Use at most \(UnixSocket.maximumPath) bytes.")
             }),
         .path(
-            "directory", \.directory, "Where the store `control.db` and the authority's keys (`ca`) lie.",
+            "directory", \.directory, "Where the store `control.db`, unless it is in etcd, and the authority's keys (`ca`) lie.",
             because: "The place that the file hierarchy standard gives to a service's state."),
         .integer(
             "metrics.port", \.metricsPort, 1...65535, "Where `/metrics` and `/healthz/ready` are answered in clear.",
             because: "istiod's port for its metrics."),
     ]
+
+    private static let store: [SettingOf<ControlConfiguration>] = [
+        .text(
+            "store.etcd", \.store.etcd, "etcd://HOST:PORT,…/PREFIX, or empty",
+            "The etcd cluster that keeps the state, and the prefix of its keys there; any number of control planes may share it."
+                + " `etcd+http://` without TLS, to loopback addresses alone. Empty: `control.db` in the directory.",
+            because: "A file of one's own needs nobody else.",
+            problem: { text in
+                text.isEmpty || StoreAddress(text) != nil ? nil : ("is no address of etcd", StoreSettings.form)
+            }),
+        etcdFile("ca", \.store.ca, "The authority that the certificates of etcd's members lead to, in PEM."),
+        etcdFile(
+            "certificate", \.store.certificate,
+            "What is shown to etcd, in PEM: for etcd's own users its common name is the user. Read for each connection."),
+        etcdFile("key", \.store.key, "Its private key."),
+    ]
+
+    private static func etcdFile(
+        _ name: String, _ place: any WritableKeyPath<ControlConfiguration, String> & Sendable, _ meaning: String
+    ) -> SettingOf<ControlConfiguration> {
+        .text(
+            "store.\(name)", place, "absolute path, or empty", meaning, because: "Only etcd needs it.",
+            problem: { $0.isEmpty ? nil : SettingOf<ControlConfiguration>.pathProblem($0) })
+    }
 
     @Sendable private static func readNames(_ key: String, _ fields: Fields, _ configuration: inout ControlConfiguration) {
         guard fields.value(key) != nil else { return }

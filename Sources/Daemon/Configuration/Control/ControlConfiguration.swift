@@ -13,6 +13,7 @@ package struct ControlConfiguration: ConfigurationTable {
     package var socket = "/run/warren/control.sock"
     package var directory = "/var/lib/warren"
     package var metricsPort: UInt16 = 15014
+    package var store = StoreSettings()
     package var mesh = ControlMeshSettings()
     package var services = ServiceAddressSettings()
     package var authority = AuthoritySettings()
@@ -28,7 +29,7 @@ package struct ControlConfiguration: ConfigurationTable {
     package static let standardPath = "/etc/warren/warren-control.yaml"
 
     /// SQLite's file.
-    package var store: String { "\(directory)/control.db" }
+    package var storeFile: String { "\(directory)/control.db" }
     /// Where keys of ours lie.
     package var authorityDirectory: String { "\(directory)/ca" }
 
@@ -36,6 +37,7 @@ package struct ControlConfiguration: ConfigurationTable {
         if port == metricsPort {
             root.report("metrics", "port and metrics.port are both \(port)", remedy: "Choose two ports.")
         }
+        if let (key, message, remedy) = store.problem { root.report(key, message, remedy: remedy) }
         let given = [authority.certificate, authority.key, authority.roots].filter { !$0.isEmpty }.count
         if given != 0, given != 3 {
             root.report(
@@ -43,6 +45,36 @@ package struct ControlConfiguration: ConfigurationTable {
                 remedy: "Give all three, or none to have them made.")
         }
     }
+}
+
+/// Where the store is.
+package struct StoreSettings: Sendable {
+    /// Empty: SQLite, in the state's directory.
+    package var etcd = ""
+    package var ca = ""
+    package var certificate = ""
+    package var key = ""
+
+    /// What doesn't fit together.
+    package var problem: (key: String, message: String, remedy: String)? {
+        guard !etcd.isEmpty else { return nil }
+        guard let address = StoreAddress(etcd) else {
+            return ("store", "store.etcd is \"\(etcd)\", which is no address of etcd", Self.form)
+        }
+        if certificate.isEmpty != key.isEmpty {
+            return (
+                "store", "of store.certificate and store.key only one is given",
+                "Give both, or none if etcd asks for no certificate."
+            )
+        }
+        if !address.isPlain, ca.isEmpty {
+            return ("store", "store.ca is missing", "Name the file with the authority of etcd's certificates.")
+        }
+        return nil
+    }
+
+    static let form =
+        "Write etcd://HOST:PORT,HOST:PORT/PREFIX, or etcd+http://127.0.0.1:2379/PREFIX for one on this host that has no TLS."
 }
 
 /// What the mesh is called. The same settings as `mesh` of warrend, with the same defaults and reasons.
