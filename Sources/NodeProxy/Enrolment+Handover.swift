@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Capture
+internal import Daemon
 internal import Kernel
 internal import Mesh
 internal import Telemetry
