@@ -20,6 +20,9 @@ extension HostTests {
             try lab.start()
             let servers = [try web.serve("echo", port: 8080), try db.serve("echo", port: 8080)]
             let serials = try lab.nodes.map { try certificate($0)["serialNumber"] }
+            // The disk is written to once in two seconds.
+            try waitUntil("the mesh is on disk", seconds: 5) { lab.nodes[0].host.exists("/var/lib/warren/node/last-mesh") }
+            sleep(4)
             lab.stopPlane()
             // A daemon that begins now has no more than what is on its disk.
             try lab.nodes[0].restart()

@@ -43,7 +43,7 @@ enum ControlCommand {
             examples: [
                 ("warren control backup mesh.backup", "The mesh, without keys."),
                 (
-                    "sudo warren control backup mesh.backup --passphrase-file /root/passphrase",
+                    "sudo warren control backup mesh.backup --passphrase-file passphrase",
                     "With the authority's keys, sealed."
                 ),
             ], run: backup),
@@ -58,7 +58,7 @@ enum ControlCommand {
                 CommandOption("replace", "Although there is a store already: what it holds is lost."),
                 CommandOption("config", value: "PATH", "The control plane's configuration."),
             ],
-            examples: [("sudo warren control restore mesh.backup --passphrase-file /root/passphrase", "After a disk was lost.")],
+            examples: [("sudo warren control restore mesh.backup --passphrase-file passphrase", "After a disk was lost.")],
             run: restore),
         Command(
             "control accept-store",
@@ -98,8 +98,7 @@ enum ControlCommand {
         return ControlPlane.run(invocation, session) { plane throws(ControlFailure) in
             var body: Value = [:]
             if let path = invocation.value("passphrase-file") {
-                let text = try ContextChoice.text(path)
-                body = ["passphrase": .string(String(text.prefix { !$0.isNewline }))]
+                body = ["passphrase": .string(try passphrase(path))]
             }
             let bytes = try plane.bytes(.post, "/warren/v1/backup", body)
             // The first line says what the rest must be: a connection that broke makes no backup.
@@ -113,6 +112,19 @@ enum ControlCommand {
             }
             session.console.print("\(printable(file)): \(bytes.count) bytes\n")
             return .ok
+        }
+    }
+
+    /// The first line of a file that its owner alone may read.
+    private static func passphrase(_ path: String) throws(ControlFailure) -> String {
+        guard let status = try? File.status(path), status.mode & 0o077 == 0 else {
+            throw ControlFailure(
+                "\(path) isn't there, or may be read by others than its owner", remedy: "Run `chmod 600 \(path)`.")
+        }
+        do throws(Errno) {
+            return String(decoding: try File.read(path, limit: 4096).prefix { $0 != 0x0a }, as: UTF8.self)
+        } catch {
+            throw ControlFailure("\(path) can't be read: \(error)")
         }
     }
 
