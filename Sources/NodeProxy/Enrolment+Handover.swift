@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Daemon
 internal import Capture
 internal import Daemon
 internal import Kernel
