@@ -274,7 +274,8 @@ final class Enrolment {
             enrollee.census[worker] = open[enrollee.plan.uid] ?? 0
             guard enrollee.census.count == workers else { continue }
             // Those of the daemons before this one are captured by the same rules.
-            let total = enrollee.census.values.reduce(0, +) + (handsOff ? 0 : node.earlier.open(enrollee.plan.uid))
+            guard let elsewhere = handsOff ? 0 : node.earlier.open(enrollee.plan.uid) else { continue }
+            let total = enrollee.census.values.reduce(0, +) + elsewhere
             let limits = node.configuration.capture
             let isOver = limits.drainMaximum.map { now.since(since) >= $0 } ?? false
             let isLate = !enrollee.isInMesh && now.since(since) >= node.configuration.timeouts.drain

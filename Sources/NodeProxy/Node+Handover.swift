@@ -30,6 +30,7 @@ extension Node {
     /// The one before us has stopped accepting, or is gone.
     func tookOver(from takeover: Takeover) {
         log.info("took over from process \(takeover.process), warrend \(takeover.version)")
+        earlier.expectAnother()
         enrolment.adoptReleases(takeover.inheritance.workloads)
         becomeReady()
         reconcile()
@@ -111,6 +112,7 @@ extension Node {
         lock = nil
         let generation = DrainingGeneration(node: self)
         self.generation = generation
+        tell(.census)
         services.serveDraining(at: generation.adminSocket)
         let limit = configuration.handover.drain
         let bound = limit.map { ", at most \($0.seconds) s" } ?? ""

@@ -150,6 +150,7 @@ final class Node {
         let signals = try SignalSource(signals, node: self)
         let namespaces = try NamespaceWatch(node: self)
         try takeover?.attach(to: self)
+        earlier.look()
         try mesh?.start()
         control?.start()
         every(.seconds(1)) { node in

@@ -31,7 +31,7 @@ final class Worker {
     private(set) var connections = Slots<any ProxiedConnection>()
     private(set) lazy var pool = TunnelPool(settings: settings.tunnel, dialer: self)
     private var isShuttingDown = false
-    /// Another daemon accepts for now.
+    /// Another daemon accepts, until `serve`.
     private var isWaiting: Bool
     private var descriptorsInUse = 0
     private var probeListeners: [ProbeListener] = []

@@ -93,7 +93,7 @@ extension HostTests {
             try mesh.apply()
             for process in old { try waitEnded(process) }
             let result = try holder.result()
-            #expect(result.int("alive") == 0 && result["ended"]?.contains("reset") == true, "\(result)")
+            #expect(result.int("alive") == 0 && result["ended.reset"] == "3", "\(result)")
             #expect(old[1].log.contains("no-client"), "\(old[1].log.suffix(2000))")
             #expect(echo.isRunning)
         }
@@ -128,7 +128,10 @@ extension HostTests {
             case .stopped: next.signal(SIGSTOP)
             }
             try serving.waitFor("this process serves on", seconds: 3)
+            // What ran it stopped with it.
+            if fault == .stopped { next.stop(SIGKILL) }
             try waitUntil("the other one ends", seconds: 3) { next.status != nil }
+            #expect(serving.log.contains("is killed") == (fault != .killed))
             mesh.mesh.policy("none", "{action: DENY, rules: [{from: [{source: {principals: [\"*/sa/nobody\"]}}]}]}")
             try mesh.apply()
             #expect(try node.captureState(client) == "captured")

@@ -3,6 +3,7 @@
 import Bytes
 import Daemon
 import Kernel
+import Support
 import Testing
 
 @testable import NodeProxy
@@ -60,7 +61,8 @@ import Testing
     }
 
     @Test func `I24 what a process left behind that ended is removed, and one that lives is told`() throws {
-        let folder = "/tmp/warren-generations-\(Limits.processID)-\(UInt32.random(in: 0..<UInt32.max))"
+        let folder = try Files.makeTemporaryFolder()
+        defer { Files.remove(folder) }
         let generations = Generations(runDirectory: folder)
         let (living, dead): (CInt, CInt) = (2_000_000_001, 2_000_000_002)
         let lock = try generations.enter(living)

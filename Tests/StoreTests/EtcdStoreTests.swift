@@ -100,6 +100,10 @@ import Testing
             let start = try one.revision()
             let first = try one.put(Self.key, "1")
             let second = try one.put(Self.key, "2")
+            let end = Instant.now() + .seconds(20)
+            while try other.changes(after: start, limit: 10).last?.revision != second, Instant.now() < end {
+                Thread.sleep(.milliseconds(20))
+            }
             try one.compact(before: second)
             // What the other has in memory is still good.
             #expect(try other.changes(after: start, limit: 10).last?.revision ?? 0 <= second)

@@ -19,6 +19,17 @@ final class AuthorityDirectory: Sendable {
     private static let stateName = "authority.json"
     private static let stateLimit = 64 * 1024
 
+    /// Who had it may be ending just now, or have begun a child that doesn't run its own program yet.
+    private static func lock(_ file: String) throws(Errno) -> Descriptor {
+        for _ in 0..<50 {
+            do throws(Errno) { return try File.lock(file) } catch {
+                guard error == .wouldBlock else { throw error }
+                Thread.sleep(.milliseconds(20))
+            }
+        }
+        return try File.lock(file)
+    }
+
     /// Makes the directory where there is none.
     init(_ path: String) throws(AuthorityFailure) {
         self.path = path
@@ -29,7 +40,7 @@ final class AuthorityDirectory: Sendable {
         }
         try Self.check(path)
         do throws(Errno) {
-            lock = try File.lock("\(path)/lock")
+            lock = try Self.lock("\(path)/lock")
         } catch {
             guard error == .wouldBlock else { throw AuthorityFailure("\(path)/lock can't be taken: \(error)") }
             throw AuthorityFailure("another control plane uses \(path): stop it first")

@@ -12,8 +12,11 @@ package struct GenerationInfo: Equatable, Sendable {
     /// Open connections by workload (uid).
     package let open: [String: Int]
     package let tunnels: Int
+    /// False: it lives, and hasn't told its counts yet.
+    package let hasTold: Bool
 
-    package init(process: CInt, version: String, since: WallTime, open: [String: Int], tunnels: Int) {
+    package init(process: CInt, version: String, since: WallTime, open: [String: Int], tunnels: Int, hasTold: Bool = true) {
+        self.hasTold = hasTold
         self.process = process
         self.version = version
         self.since = since

@@ -22,7 +22,6 @@ final class DrainingGeneration {
             lock = nil
             node.log.error("\(generations.folder): \(error): nobody sees that this process finishes its connections")
         }
-        write()
     }
 
     var adminSocket: String { generations.adminSocket(Limits.processID) }
@@ -68,19 +67,31 @@ final class EarlierGenerations {
     /// Who was told to end.
     private var told: Set<CInt> = []
     private var isLooking = false
+    /// What was seen may lack somebody.
+    private var isStale = true
 
     init(node: Node) {
         self.node = node
         generations = Generations(runDirectory: node.configuration.runDirectory)
     }
 
-    /// How many connections of a workload they have.
-    func open(_ uid: String) -> Int { all.reduce(0) { $0 + ($1.open[uid] ?? 0) } }
+    /// How many connections of a workload they have; nil while one of them hasn't told.
+    func open(_ uid: String) -> Int? {
+        guard !isStale, all.allSatisfy(\.hasTold) else { return nil }
+        return all.reduce(0) { $0 + ($1.open[uid] ?? 0) }
+    }
+
+    /// There is one more.
+    func expectAnother() {
+        isStale = true
+        look()
+    }
 
     /// Called each second.
     func look() {
         guard !isLooking else { return }
         isLooking = true
+        isStale = false
         node.work { [generations] in
             generations.live()
         } then: { [weak self] in
@@ -90,6 +101,8 @@ final class EarlierGenerations {
 
     private func found(_ all: [GenerationInfo]) {
         isLooking = false
+        // What was looked at before somebody came doesn't count.
+        if isStale { return look() }
         for gone in self.all where !all.contains(where: { $0.process == gone.process }) {
             node.log.info("process \(gone.process), which handed over at \(gone.since), has ended")
         }

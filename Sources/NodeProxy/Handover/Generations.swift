@@ -64,7 +64,9 @@ struct Generations: Sendable {
                 leave(process)
                 continue
             }
-            found.append(read(process) ?? GenerationInfo(process: process, version: "", since: .now(), open: [:], tunnels: 0))
+            found.append(
+                read(process)
+                    ?? GenerationInfo(process: process, version: "", since: .now(), open: [:], tunnels: 0, hasTold: false))
         }
         return found.sorted { ($0.since.seconds, $0.process) < ($1.since.seconds, $1.process) }
     }
