@@ -97,7 +97,7 @@ final class ControlPlaneServer: TimerTarget {
                 }
                 self.context = next
             }
-            registrations.isConnected = { [unowned self] in discovery.isConnected($0) }
+            registrations.isConnected = { [unowned self] in nodes.isConnected($0) }
             nodes.onExpired = { [unowned self] in registrations.expired($0) }
             book.onTokenLost = { [unowned self] id in resources.revoke("token:\(id)") }
             book.onNodeLost = { [unowned self] name in

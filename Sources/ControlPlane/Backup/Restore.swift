@@ -15,6 +15,12 @@ struct Restore {
 
     /// What was done, in sentences.
     func run(now: Int64 = WallTime.now().seconds) throws(ControlFailure) -> String {
+        // Etcd counts revisions itself, and hosts take none that is older than what they saw (I21).
+        guard configuration.store.etcd.isEmpty else {
+            throw ControlFailure(
+                "a backup is put back into a store of SQLite, and store.etcd is set: restore etcd from a snapshot of its own, by `etcdutl`"
+            )
+        }
         let backup = try read()
         guard backup.trustDomain == configuration.mesh.trustDomain else {
             throw ControlFailure(

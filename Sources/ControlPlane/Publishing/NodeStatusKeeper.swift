@@ -78,9 +78,11 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
         dirty.insert(node)
     }
 
-    /// A host is there that is connected to any replica.
+    /// Whether the host is connected, to this replica or another.
+    func isConnected(_ node: String) -> Bool { elsewhere[node] != nil || discovery.status(of: node) != nil }
+
     private func look(_ node: String) {
-        if elsewhere[node] != nil || discovery.status(of: node) != nil {
+        if isConnected(node) {
             watch.connected(node)
         } else {
             watch.disconnected(node)
