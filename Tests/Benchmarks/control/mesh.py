@@ -107,6 +107,11 @@ def _copy_workloads(plane, size):
             entry = workload(namespace, number // len(names), node)
             value = {**template, "spec": {**entry["spec"], "address": str(first + number)}}
             value["metadata"] = {**template["metadata"], **entry["metadata"], "uid": f"00000000-0000-4000-8000-{number:012x}"}
+            # As in a mesh that has run: without it every object would be given one after the start.
+            value["status"] = {"conditions": [{
+                "type": "Programmed", "status": "True", "observedGeneration": value["metadata"]["generation"],
+                "lastTransitionTime": value["metadata"]["creationTimestamp"], "reason": "Acknowledged",
+                "message": "acknowledged by 500 of 500 hosts"}]}
             _put(store, WORKLOADS, namespace, entry["metadata"]["name"], revision, value)
             captured[node].append(f"Kubernetes/networking.istio.io/WorkloadEntry/{namespace}/{entry['metadata']['name']}")
         for node, uids in captured.items():
