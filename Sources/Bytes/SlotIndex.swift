@@ -3,7 +3,9 @@
 /// Finds the slots of a table by the hashes of their keys. It doesn't hold the keys, which the table has: eight bytes for a slot. It is in shards: copies
 /// share those that are alike, so that a change to one copies a part of it. A value; one owner, one thread, though copies may be anywhere.
 package struct SlotIndex: Sendable {
-    private var shards = ContiguousArray(repeating: Shard(), count: shardCount)
+    private var shards = Self.none
+    /// All that have nothing in them share this.
+    private static let none = ContiguousArray(repeating: Shard(), count: shardCount)
     private static let shardBits = 8
     private static let shardCount = 1 << shardBits
 
@@ -12,6 +14,14 @@ package struct SlotIndex: Sendable {
     /// The slot with this hash of which `matches` holds; nil if there is none.
     package func find(_ hash: Int, where matches: (Int32) -> Bool) -> Int32? {
         shards[Self.shard(hash)].find(Self.tag(hash), where: matches)
+    }
+
+    /// All slots that may have this hash: those that have it, in no order, and perhaps others.
+    package func candidates(_ hash: Int, _ body: (Int32) -> Void) {
+        _ = find(hash) {
+            body($0)
+            return false
+        }
     }
 
     /// Adds a slot. The caller has looked whether its key is there already.

@@ -17,7 +17,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private static let patience = Interval.seconds(2)
 
     /// After a restart hosts come again first, and then are counted.
-    private static let settling = Interval.seconds(10)
+    private let settling: Interval
 
     private struct Wait {
         let revision: UInt64
@@ -36,11 +36,17 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private var waiting: [StoreKey: Wait] = [:]
     /// Of the keys that wait, those that have yet to be looked at in this round.
     private var round: [StoreKey] = []
+    /// What stood before we began and has yet to be looked at.
+    private var former: Former?
     /// What is being written: its own change is no news.
     private var writing: [StoreKey: [UInt8]] = [:]
     private var isArmed = false
 
-    init(state: ControlState, publishing: Publishing, loop: Loop, isAlone: @escaping () -> Bool = { true }) {
+    init(
+        state: ControlState, publishing: Publishing, loop: Loop, settling: Interval = .seconds(10),
+        isAlone: @escaping () -> Bool = { true }
+    ) {
+        self.settling = settling
         self.isAlone = isAlone
         self.state = state
         self.publishing = publishing
@@ -49,13 +55,8 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     }
 
     func stateLoaded(_ state: ControlState) {
-        let now = Instant.now()
-        waiting = [:]
-        for resource in PublishedKind.resources where PublishedKind.hasCondition(resource) {
-            for object in state.cache.objects(resource) {
-                waiting[object.key] = Wait(revision: object.revision, since: now, isOld: true)
-            }
-        }
+        (waiting, round) = ([:], [])
+        former = Former(since: .now())
         arm()
     }
 
@@ -73,7 +74,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     }
 
     private func arm() {
-        guard !isArmed, !waiting.isEmpty else { return }
+        guard !isArmed, !waiting.isEmpty || former != nil else { return }
         isArmed = true
         _ = loop.arm(Self.interval, self, tag: 0)
     }
@@ -86,17 +87,18 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
 
     private func look() {
         guard isAlone() else {
-            (waiting, round) = ([:], [])
+            (waiting, round, former) = ([:], [], nil)
             return
         }
-        if round.isEmpty { round = Array(waiting.keys) }
         let now = Instant.now()
+        let keys = nextKeys(now)
+        guard !keys.isEmpty else { return }
+        let survey = publishing.survey()
         var transaction = StoreTransaction()
-        for _ in 0..<min(Self.batch, round.count) {
-            let key = round.removeLast()
+        for key in keys {
             guard var wait = waiting[key] else { continue }
-            if wait.isOld, now < wait.since + Self.settling { continue }
-            guard let condition = publishing.programmed(key, revision: wait.revision), let standing = state.cache.object(key)
+            guard let condition = publishing.programmed(key, revision: wait.revision, survey),
+                let standing = state.cache.object(key)
             else {
                 waiting[key] = nil
                 continue
@@ -118,20 +120,47 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
         commit(transaction)
     }
 
+    /// Whom to look at now: some of those that stood before we began, so that others don't keep them waiting, and some of this round.
+    private func nextKeys(_ now: Instant) -> [StoreKey] {
+        // What a large change has taken is given back.
+        if waiting.isEmpty { waiting = [:] }
+        if round.isEmpty { round = Array(waiting.keys) }
+        let former = takeFormer(now)
+        let others = round.suffix(Self.batch - former.count)
+        round.removeLast(others.count)
+        return former + others
+    }
+
+    /// Begins once hosts have had time to come again; of fifty thousand objects nothing is kept meanwhile.
+    private func takeFormer(_ now: Instant) -> [StoreKey] {
+        guard let begun = former?.since, now >= begun + settling else { return [] }
+        var keys: [StoreKey] = []
+        while keys.count < Self.batch / 2, let object = former?.next(in: state.cache) {
+            guard waiting[object.key] == nil else { continue }
+            waiting[object.key] = Wait(revision: object.revision, since: begun, isOld: true)
+            keys.append(object.key)
+        }
+        if former?.isOver == true { former = nil }
+        return keys
+    }
+
     /// The object with the condition; nil if it says so already.
     private static func stating(_ condition: Condition, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
-        // What can't be read is told elsewhere, by name.
+        // What can't be read is told elsewhere, by name. Most of what stood before says so already, which is seen without its bookkeeping.
+        if unlessTrue, let content = ObjectText.content(standing.text), isTrue(condition.type, content) { return nil }
         guard let object = try? JSON.read(standing.text) else { return nil }
         let generation = object.at("metadata", "generation")?.integerValue
         let before = object.at("status", "conditions")?.sequenceValue ?? []
         if condition.stands(in: before, generation: generation) { return nil }
-        let isTrue = before.contains {
-            $0["type"]?.stringValue == condition.type && $0["status"] == "True"
-                && $0["observedGeneration"]?.integerValue == generation
-        }
-        if unlessTrue, isTrue { return nil }
         let after = condition.put(into: before, generation: generation, seconds: WallTime.now().seconds)
         return ObjectText.stored(object.setting(["status", "conditions"], .array(after)))
+    }
+
+    private static func isTrue(_ type: String, _ object: Value) -> Bool {
+        let generation = object.at("metadata", "generation")?.integerValue
+        return object.at("status", "conditions")?.sequenceValue?.contains {
+            $0["type"]?.stringValue == type && $0["status"] == "True" && $0["observedGeneration"]?.integerValue == generation
+        } ?? false
     }
 
     private func commit(_ transaction: StoreTransaction) {
@@ -149,5 +178,28 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
             }
             arm()
         }
+    }
+}
+
+/// The objects with a condition that stand, one after the other in the order of their keys, while they change: it holds a place among them and nothing else.
+private struct Former {
+    let since: Instant
+    private var resources = PublishedKind.resources.filter { PublishedKind.hasCondition($0) }[...]
+    private var last: StoreKey?
+
+    init(since: Instant) { self.since = since }
+
+    var isOver: Bool { resources.isEmpty }
+
+    mutating func next(in cache: ObjectCache) -> CachedObject? {
+        while let resource = resources.first {
+            if let object = cache.first(of: resource, after: last) {
+                last = object.key
+                return object
+            }
+            resources.removeFirst()
+            last = nil
+        }
+        return nil
     }
 }

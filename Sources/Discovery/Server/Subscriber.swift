@@ -183,12 +183,11 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
     func pump() {
         guard !isOver, !holdsBack else { return }
         // What is passed over, since it isn't wanted, makes way for what waited behind it in another type.
-        for _ in subscriptions {
+        for _ in subscriptions where isWaiting {
             for subscription in subscriptions {
                 guard let subscription, !push(subscription) else { continue }
                 return confirm()
             }
-            if !isWaiting { break }
         }
         confirm()
     }
@@ -201,6 +200,7 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
             end(GRPCStatus(.aborted, "too much was removed meanwhile to be told one by one: call again with what is held"))
             return false
         }
+        guard subscription.isWaiting(released: server.released) else { return true }
         guard stream.queued <= Self.highWater else { return false }
         let from = subscription.changePosition
         guard let (message, named) = server.assembly.next(for: subscription, limits(for: subscription)) else { return true }
