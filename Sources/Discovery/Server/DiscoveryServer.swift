@@ -338,11 +338,11 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
 
     /// How far all connected nodes are now.
     package func survey() -> AcknowledgementSurvey {
-        let counted = byNode.compactMapValues(\.last).filter(\.value.isCounted)
-        var survey = AcknowledgementSurvey(
-            held: counted.values.map { $0.confirmed >= sequence ? revision : log.revision(at: $0.confirmed) })
-        for (node, subscriber) in counted {
-            for refusal in subscriber.refusals() { survey.add(refusal, of: node) }
+        var survey = AcknowledgementSurvey()
+        for case let (node, subscriber?) in byNode.lazy.map({ ($0.key, $0.value.last) }) where subscriber.isCounted {
+            survey.add(holding: subscriber.confirmed >= sequence ? revision : log.revision(at: subscriber.confirmed))
+            guard subscriber.refusesSomething else { continue }
+            survey.add(node, refusing: subscriber.subscriptions.map { $0?.refusals })
         }
         return survey
     }

@@ -43,17 +43,25 @@ import Wire
 
     @Test func `a survey counts as one asks each node`() {
         let held = (0..<200).map { _ in UInt64.random(in: 0..<50) }
-        var survey = AcknowledgementSurvey(held: held)
+        var survey = AcknowledgementSurvey()
+        for revision in held { survey.add(holding: revision) }
         for wanted in 0..<51 as Range<UInt64> {
             let answer = survey.acknowledgement(ofRevision: wanted)
             #expect(answer == Acknowledgement(acknowledged: held.count { $0 >= wanted }, concerned: 200))
         }
         #expect(survey.refusals(of: .address, "w/a").isEmpty)
-        let refusal = ResourceRefusal(type: .address, name: "w/a", error: "no", since: .now())
-        survey.add(refusal, of: "n1")
-        survey.add(refusal, of: "n2")
-        #expect(survey.refusals(of: .address, "w/a") == ["n1": "no", "n2": "no"])
-        #expect(survey.refusals(of: .authorization, "w/a").isEmpty)
+    }
+
+    @Test func `a survey knows who refuses what, in the node's words`() throws {
+        let bench = try ServerBench()
+        bench.apply([Make.workload("a"), Make.workload("b")])
+        let (refusing, _) = (bench.client(node: "n1"), bench.client(node: "n2"))
+        refusing.error = "w/a: no"
+        bench.settle()
+        let survey = bench.server.survey()
+        #expect(Array(survey.refusals(of: .address, "w/a").keys) == ["n1"])
+        #expect(survey.refusals(of: .address, "w/b").isEmpty && survey.refusals(of: .authorization, "w/a").isEmpty)
+        #expect(survey.acknowledgement(ofRevision: 1) == Acknowledgement(acknowledged: 2, concerned: 2))
     }
 
     @Test func `a revision that tells nobody anything makes no round, and is told with the next that does`() throws {
