@@ -47,9 +47,10 @@ final class EtcdClient: Sendable {
 
     /// For one member to answer: longer than an election takes, and a disk that hangs.
     static let attempt = Interval.seconds(3)
-    /// The same for what is small and may be sent twice. What a member passed on to a leader that died is lost without a word, and one that waits longer
-    /// waits in vain.
-    static let firstAttempt = Interval.seconds(1)
+    /// The same for what is small and may be sent twice, while an election may be on: what a member passed on to a leader that died is lost without a word,
+    /// and who waits longer waits in vain.
+    static let quickAttempt = Interval.seconds(1)
+    private static let election = Interval.seconds(2)
     /// For all of a call: what one member doesn't do in time another may.
     static let patience = Interval.seconds(5)
     /// Of answers: a page of a list is cut so that it fits.
@@ -81,19 +82,21 @@ final class EtcdClient: Sendable {
 
     // MARK: - Calls
 
+    /// How long the next attempt at something small waits, of a call that began at a time.
+    static func attempt(since begin: Instant) -> Interval { Instant.now() < begin + election ? quickAttempt : attempt }
+
     /// Asks, and asks again while that can do no harm.
     /// - Parameters:
     ///   - isRead: asking twice is as good as asking once.
-    ///   - first: how long the first attempt takes.
-    ///   - end: of all attempts.
+    ///   - isQuick: it is small, so that whoever can answer does so soon.
+    ///   - begin: when the first attempt was made.
     func call<Answer: EtcdAnswer>(
-        _ path: String, _ message: [UInt8], isRead: Bool = true, first: Interval = attempt,
-        until end: Instant = .now() + patience, as type: Answer.Type = Answer.self
+        _ path: String, _ message: [UInt8], isRead: Bool = true, isQuick: Bool = false, since begin: Instant = .now(),
+        as type: Answer.Type = Answer.self
     ) throws(EtcdFailure) -> Answer {
-        var attempt = first
+        let end = begin + Self.patience
         while true {
-            let left = end.since(.now())
-            let timeout = min(left, attempt)
+            let timeout = min(end.since(.now()), isQuick ? Self.attempt(since: begin) : Self.attempt)
             let reply = Reply<Result<[UInt8], EtcdFailure>>()
             errands.send(.call(path: path, message: message, limit: Self.answerLimit, timeout: timeout, reply))
             // The call has its own time-out; this one is for a loop that hangs.
@@ -102,7 +105,7 @@ final class EtcdClient: Sendable {
             case .success(let bytes): return try decode(bytes)
             case .failure(let failure):
                 var isHarmless = isRead && failure.isTransient
-                if case .unreached = failure { isHarmless = true } else { attempt = Self.attempt }
+                if case .unreached = failure { isHarmless = true }
                 guard isHarmless, Instant.now() + Self.pause + Self.pause < end else { throw failure }
                 Thread.sleep(Self.pause)
             }

@@ -42,31 +42,29 @@ extension EtcdStore {
     /// its answer got lost: to a leader that dies a change is often lost before it was ever written, and nobody says so.
     /// - Returns: the answer, and whether no earlier copy can have happened.
     private func send(_ attempt: Attempt) throws(StoreFailure) -> (EtcdTransactionAnswer, isFirst: Bool) {
-        let end = Instant.now() + EtcdClient.patience
-        var (timeout, isFirst) = (attempt.isGuarded ? EtcdClient.firstAttempt : EtcdClient.attempt, true)
+        let begin = Instant.now()
+        var isFirst = true
         while true {
             do throws(EtcdFailure) {
-                return (
-                    try client.call(EtcdPath.transaction, attempt.request.bytes, isRead: false, first: timeout, until: end),
-                    isFirst
-                )
+                let answer: EtcdTransactionAnswer = try client.call(
+                    EtcdPath.transaction, attempt.request.bytes, isRead: false, isQuick: attempt.isGuarded, since: begin)
+                return (answer, isFirst)
             } catch {
-                guard attempt.isGuarded, error.isTransient, Instant.now() + EtcdClient.firstAttempt < end else {
-                    throw error.storeFailure
-                }
-                (timeout, isFirst) = (EtcdClient.attempt, false)
+                guard attempt.isGuarded, error.isTransient, Instant.now() + EtcdClient.quickAttempt < begin + EtcdClient.patience
+                else { throw error.storeFailure }
+                isFirst = false
             }
         }
     }
 
     /// When the change with this mark happened: the clock had it then. That is looked for when what it writes was last changed, and now.
     private func revision(of mark: [UInt8], among answer: EtcdTransactionAnswer) throws(StoreFailure) -> UInt64? {
-        let end = Instant.now() + EtcdClient.patience
+        let begin = Instant.now()
         for revision in Set(answer.ranges.compactMap { $0.values.first?.revision }).sorted() {
             let range = EtcdRange(key: keys.clock, revision: revision)
             do throws(EtcdFailure) {
                 let clock: EtcdRangeAnswer = try client.call(
-                    EtcdPath.range, range.bytes, first: EtcdClient.firstAttempt, until: end)
+                    EtcdPath.range, range.bytes, isQuick: true, since: begin)
                 guard let value = clock.values.first, value.revision == revision, Array(value.value) == mark else { continue }
                 return revision
             } catch {
@@ -91,7 +89,7 @@ extension EtcdStore {
         var request = EtcdTransaction()
         request.success = writes.map { .range(EtcdRange(key: keys.key($0.key), isKeysOnly: true)) }
         let answer: EtcdTransactionAnswer = try Self.ask { () throws(EtcdFailure) in
-            try client.call(EtcdPath.transaction, request.bytes, first: EtcdClient.firstAttempt)
+            try client.call(EtcdPath.transaction, request.bytes, isQuick: true)
         }
         return Dictionary(
             zip(writes, answer.ranges).map { ($0.key, $1.values.first?.revision ?? 0) }, uniquingKeysWith: { first, _ in first })

@@ -94,7 +94,7 @@ package final class EtcdStore: Store {
 
     private static func revision(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> UInt64 {
         let answer: EtcdRangeAnswer = try ask { () throws(EtcdFailure) in
-            try client.call(EtcdPath.range, EtcdRange(key: keys.clock).bytes, first: EtcdClient.firstAttempt)
+            try client.call(EtcdPath.range, EtcdRange(key: keys.clock).bytes, isQuick: true)
         }
         return try clock(answer, keys)
     }
@@ -122,7 +122,7 @@ package final class EtcdStore: Store {
     package func get(_ key: StoreKey) throws(StoreFailure) -> StoredObject? {
         let range = EtcdRange(key: keys.key(key))
         let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in
-            try client.call(EtcdPath.range, range.bytes, first: EtcdClient.firstAttempt)
+            try client.call(EtcdPath.range, range.bytes, isQuick: true)
         }
         return answer.values.first.map { StoredObject(key: key, value: Array($0.value), revision: $0.revision) }
     }
