@@ -22,9 +22,12 @@ extension EtcdStore {
             }
             if answer.succeeded {
                 guard attempt.changes else { return try Self.clock(answer.ranges.first, keys) }
-                note(answer.header.revision)
-                return answer.header.revision
+                let revision = keys.told(answer.header.revision)
+                note(revision)
+                return revision
             }
+            // Nothing of ours goes into another store, however late it comes.
+            guard answer.ranges.dropLast().last?.values.first?.revision == record.revision else { throw .unusable(keys.replaced) }
             // Who tries again has to see with what.
             note(try Self.clock(answer.ranges.last, keys))
             if let failure = conflict(transaction, answer) { throw failure }
@@ -57,7 +60,8 @@ extension EtcdStore {
         _ transaction: StoreTransaction, _ writes: [StoreTransaction.Write], _ standing: [StoreKey: UInt64]?
     ) -> (request: EtcdTransaction, changes: Bool) {
         var request = EtcdTransaction()
-        request.compares = transaction.conditions.map { (keys.key($0.key), $0.revision ?? 0) }
+        request.compares = transaction.conditions.map { (keys.key($0.key), keys.compared($0.revision)) }
+        request.compares.append((keys.store, record.revision))
         var changes = false
         for write in writes {
             switch write {
@@ -77,7 +81,7 @@ extension EtcdStore {
         // What stands is told also to who changes nothing: the clock says which revision that is.
         request.success.append(changes ? .put(keys.clock, []) : .range(EtcdRange(key: keys.clock)))
         request.failure = transaction.conditions.map { .range(EtcdRange(key: keys.key($0.key))) }
-        request.failure.append(.range(EtcdRange(key: keys.clock)))
+        request.failure += [.range(EtcdRange(key: keys.store, isKeysOnly: true)), .range(EtcdRange(key: keys.clock))]
         return (request, changes)
     }
 
@@ -85,10 +89,12 @@ extension EtcdStore {
     private func conflict(_ transaction: StoreTransaction, _ answer: EtcdTransactionAnswer) -> StoreFailure? {
         for (condition, found) in zip(transaction.conditions, answer.ranges) {
             let current = found.values.first
-            guard current?.revision != condition.revision else { continue }
+            guard current?.revision ?? 0 != keys.compared(condition.revision) else { continue }
             return .conflict(
                 condition.key,
-                current: current.map { StoredObject(key: condition.key, value: Array($0.value), revision: $0.revision) })
+                current: current.map {
+                    StoredObject(key: condition.key, value: Array($0.value), revision: keys.told($0.revision))
+                })
         }
         return nil
     }
@@ -120,9 +126,11 @@ extension EtcdStore {
         return lease
     }
 
-    package func leases() throws(StoreFailure) -> [String: [UInt8]] {
+    package func leases() throws(StoreFailure) -> [String: [UInt8]] { try Self.leases(client, keys) }
+
+    static func leases(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> [String: [UInt8]] {
         let span = keys.allLeases
-        let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in
+        let answer: EtcdRangeAnswer = try ask { () throws(EtcdFailure) in
             try client.call(EtcdPath.range, EtcdRange(key: span.key, end: span.end, limit: 1000).bytes)
         }
         return Dictionary(
