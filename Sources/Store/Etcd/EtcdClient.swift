@@ -47,6 +47,9 @@ final class EtcdClient: Sendable {
 
     /// For one member to answer: longer than an election takes, and a disk that hangs.
     static let attempt = Interval.seconds(3)
+    /// The same for what is small and may be sent twice. What a member passed on to a leader that died is lost without a word, and one that waits longer
+    /// waits in vain.
+    static let firstAttempt = Interval.seconds(1)
     /// For all of a call: what one member doesn't do in time another may.
     static let patience = Interval.seconds(5)
     /// Of answers: a page of a list is cut so that it fits.
@@ -81,14 +84,18 @@ final class EtcdClient: Sendable {
     // MARK: - Calls
 
     /// Asks, and asks again while that can do no harm.
-    /// - Parameter isRead: asking twice is as good as asking once.
+    /// - Parameters:
+    ///   - isRead: asking twice is as good as asking once.
+    ///   - first: how long the first attempt takes.
+    ///   - end: of all attempts.
     func call<Answer: EtcdAnswer>(
-        _ path: String, _ message: [UInt8], isRead: Bool = true, as type: Answer.Type = Answer.self
+        _ path: String, _ message: [UInt8], isRead: Bool = true, first: Interval = attempt,
+        until end: Instant = .now() + patience, as type: Answer.Type = Answer.self
     ) throws(EtcdFailure) -> Answer {
-        let end = Instant.now() + Self.patience
+        var attempt = first
         while true {
             let left = end.since(.now())
-            let timeout = min(left, Self.attempt)
+            let timeout = min(left, attempt)
             let reply = Reply<Result<[UInt8], EtcdFailure>>()
             errands.send(.call(path: path, message: message, limit: Self.answerLimit, timeout: timeout, reply))
             // The call has its own time-out; this one is for a loop that hangs.
@@ -97,7 +104,7 @@ final class EtcdClient: Sendable {
             case .success(let bytes): return try decode(bytes)
             case .failure(let failure):
                 var isHarmless = isRead && failure.isTransient
-                if case .unreached = failure { isHarmless = true }
+                if case .unreached = failure { isHarmless = true } else { attempt = Self.attempt }
                 guard isHarmless, Instant.now() + Self.pause + Self.pause < end else { throw failure.explained(settings) }
                 Thread.sleep(Self.pause)
             }

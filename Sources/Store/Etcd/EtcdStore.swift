@@ -6,7 +6,7 @@ internal import Synchronization
 internal import Wire
 
 /// The store of control planes that are several: an etcd v3 cluster. Every change is one transaction of etcd's and has its revision; reads are
-/// linearisable. A change whose answer got lost is `.unavailable`: it may have happened. Nothing of an authority's keys is ever here (I22).
+/// linearisable. A change whose answer got lost is sent again if it can't happen twice; where that doesn't tell either it is `.unavailable`: it may have happened. Nothing of an authority's keys is ever here (I22).
 package final class EtcdStore: Store {
     package var identity: String { record.identity }
     package let isShared = true
@@ -89,7 +89,7 @@ package final class EtcdStore: Store {
     /// The newest revision of ours.
     private static func clock(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> UInt64 {
         let answer: EtcdRangeAnswer = try ask { () throws(EtcdFailure) in
-            try client.call(EtcdPath.range, EtcdRange(key: keys.clock).bytes)
+            try client.call(EtcdPath.range, EtcdRange(key: keys.clock).bytes, first: EtcdClient.firstAttempt)
         }
         return try clock(answer, keys)
     }
@@ -116,7 +116,9 @@ package final class EtcdStore: Store {
 
     package func get(_ key: StoreKey) throws(StoreFailure) -> StoredObject? {
         let range = EtcdRange(key: keys.key(key))
-        let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in try client.call(EtcdPath.range, range.bytes) }
+        let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in
+            try client.call(EtcdPath.range, range.bytes, first: EtcdClient.firstAttempt)
+        }
         return answer.values.first.map { StoredObject(key: key, value: Array($0.value), revision: keys.told($0.revision)) }
     }
 
