@@ -59,8 +59,10 @@ final class EtcdClient: Sendable {
 
     private let errands: Mailbox<Errand>
     private let cluster = EtcdCluster()
+    private let settings: EtcdSettings
 
     init(_ settings: EtcdSettings) throws(StoreFailure) {
+        self.settings = settings
         do throws(Errno) {
             let errands = try Mailbox<Errand>()
             self.errands = errands
@@ -106,7 +108,7 @@ final class EtcdClient: Sendable {
             case .failure(let failure):
                 var isHarmless = isRead && failure.isTransient
                 if case .unreached = failure { isHarmless = true }
-                guard isHarmless, Instant.now() + Self.pause + Self.pause < end else { throw failure }
+                guard isHarmless, Instant.now() + Self.pause + Self.pause < end else { throw failure.explained(settings) }
                 Thread.sleep(Self.pause)
             }
         }

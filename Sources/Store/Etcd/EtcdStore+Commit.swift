@@ -24,9 +24,12 @@ extension EtcdStore {
             isKnown = isKnown && isFirst
             if answer.succeeded {
                 guard attempt.changes else { return try Self.clock(answer.ranges.first, keys) }
-                note(answer.header.revision)
-                return answer.header.revision
+                let revision = keys.told(answer.header.revision)
+                note(revision)
+                return revision
             }
+            // Nothing of ours goes into another store, however late it comes.
+            guard answer.ranges.dropLast().last?.values.first?.revision == record.revision else { throw .unusable(keys.replaced) }
             // Who tries again has to see with what.
             note(try Self.clock(answer.ranges.last, keys))
             if !isKnown {
@@ -66,7 +69,7 @@ extension EtcdStore {
                 let clock: EtcdRangeAnswer = try client.call(
                     EtcdPath.range, range.bytes, isQuick: true, since: begin)
                 guard let value = clock.values.first, value.revision == revision, Array(value.value) == mark else { continue }
-                return revision
+                return keys.told(revision)
             } catch {
                 guard error.isCompacted else { throw error.storeFailure }
             }
@@ -107,7 +110,8 @@ extension EtcdStore {
         _ transaction: StoreTransaction, _ writes: [StoreTransaction.Write], _ standing: [StoreKey: UInt64]?, mark: [UInt8]
     ) -> Attempt {
         var request = EtcdTransaction()
-        request.compares = transaction.conditions.map { (keys.key($0.key), $0.revision ?? 0) }
+        request.compares = transaction.conditions.map { (keys.key($0.key), keys.compared($0.revision)) }
+        request.compares.append((keys.store, record.revision))
         var changes = false
         for write in writes {
             switch write {
@@ -127,7 +131,7 @@ extension EtcdStore {
         // What stands is told also to who changes nothing: the clock says which revision that is.
         request.success.append(changes ? .put(keys.clock, mark) : .range(EtcdRange(key: keys.clock)))
         request.failure = transaction.conditions.map { .range(EtcdRange(key: keys.key($0.key))) }
-        request.failure.append(.range(EtcdRange(key: keys.clock)))
+        request.failure += [.range(EtcdRange(key: keys.store, isKeysOnly: true)), .range(EtcdRange(key: keys.clock))]
         let conditions = Set(transaction.conditions.map(\.key))
         let isGuarded = writes.allSatisfy { write in
             // A deletion says what it deletes, in its conditions or by what was found standing.
@@ -140,10 +144,12 @@ extension EtcdStore {
     private func conflict(_ transaction: StoreTransaction, _ answer: EtcdTransactionAnswer) -> StoreFailure? {
         for (condition, found) in zip(transaction.conditions, answer.ranges) {
             let current = found.values.first
-            guard current?.revision != condition.revision else { continue }
+            guard current?.revision ?? 0 != keys.compared(condition.revision) else { continue }
             return .conflict(
                 condition.key,
-                current: current.map { StoredObject(key: condition.key, value: Array($0.value), revision: $0.revision) })
+                current: current.map {
+                    StoredObject(key: condition.key, value: Array($0.value), revision: keys.told($0.revision))
+                })
         }
         return nil
     }
@@ -175,9 +181,11 @@ extension EtcdStore {
         return lease
     }
 
-    package func leases() throws(StoreFailure) -> [String: [UInt8]] {
+    package func leases() throws(StoreFailure) -> [String: [UInt8]] { try Self.leases(client, keys) }
+
+    static func leases(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> [String: [UInt8]] {
         let span = keys.allLeases
-        let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in
+        let answer: EtcdRangeAnswer = try ask { () throws(EtcdFailure) in
             try client.call(EtcdPath.range, EtcdRange(key: span.key, end: span.end, limit: 1000).bytes)
         }
         return Dictionary(
