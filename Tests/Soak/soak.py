@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs traffic and trouble in the lab that Tests/Floods/lab.sh made, and compares what the hosts hold before and after."""
 import argparse
+import collections
 import difflib
 import itertools
 import json
@@ -117,6 +118,26 @@ def state(daemon):
         "network namespaces": len(run(daemon.host, "ip", "netns", "list").splitlines()),
         "mounts": len(run(daemon.host, "cat", "/proc/self/mounts").splitlines()),
     }
+
+
+def descriptors(daemon):
+    """What a daemon has open, and how often: files by name, sockets by what the kernel tells of them."""
+    sockets = {}
+    for name in [daemon.host] + HOSTS[daemon.host]:
+        for line in run(name, "ss", "-Haneo").splitlines():
+            inode = re.search(r"\bino:(\d+)", line)
+            words = line.split()
+            if inode and len(words) > 5:
+                sockets[inode[1]] = "%s: %s %s %s %s" % (name, words[0], words[1], words[4], words[5])
+    found = collections.Counter()
+    for number in os.listdir("/proc/%d/fd" % daemon.pid):
+        try:
+            link = os.readlink("/proc/%d/fd/%s" % (daemon.pid, number))
+        except FileNotFoundError:
+            continue
+        kind, _, inode = link.rstrip("]").partition(":[")
+        found[sockets.get(inode, "socket") if kind == "socket" else kind] += 1
+    return found
 
 
 def is_as_before(key, before, after):
@@ -315,6 +336,7 @@ def main():
     # Memory that was lent goes back after ten seconds, idle tunnels after five minutes: these are ended as a reload ends them, by their certificates.
     time.sleep(45)
     before = {daemon.host: state(daemon) for daemon in daemons}
+    opened = {daemon.host: descriptors(daemon) for daemon in daemons}
 
     traffic = Traffic()
     begin = time.monotonic()
@@ -347,6 +369,11 @@ def main():
         print("| %s | %s | %s | %s | %s |" % (key, *cell("host1"), *cell("host2")))
     print("\n" + "\n".join(problems or ["everything is as it was"]), flush=True)
     if problems:
+        for daemon in daemons:
+            now = descriptors(daemon)
+            for sign, more in (("+", now - opened[daemon.host]), ("-", opened[daemon.host] - now)):
+                for kind, count in sorted(more.items()):
+                    print("%s has %s%d %s" % (daemon.host, sign, count, kind))
         for host, names in HOSTS.items():
             print("\n%s:\n%s%s" % (host, run(host, "warren", "tunnels", check=False), run(host, "warren", "connections", check=False)))
             for name in names:
