@@ -218,7 +218,8 @@ class Trouble:
                 continue
             step()
             self.counts[step.__name__] = self.counts.get(step.__name__, 0) + 1
-            print("%5.0f s left  %s" % (max(0, end - time.monotonic()), step.__name__), file=sys.stderr, flush=True)
+            print("%5.0f s left  %-8s %5.2f MiB on host2" % (
+                max(0, end - time.monotonic()), step.__name__, int(self.second.status("RssAnon")) / 1024), file=sys.stderr, flush=True)
             time.sleep(min(random.uniform(1, 4), max(0, end - time.monotonic())))
 
     def kill(self):
@@ -328,8 +329,11 @@ def main():
         wait_for("%s has all its workloads" % daemon.host, 20, lambda: daemon.is_alive() and captured() >= 2)
     second = daemons[1].pid
 
+    # Whatever happens later happens once before: what is made at its first use is no growth.
     warm = Traffic()
     trouble = Trouble(daemons, options.only and options.only.split(","))
+    for step in dict.fromkeys(trouble.steps):
+        step()
     for _ in ATTACKS:
         trouble.attack()
     warm.stop()
