@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TLS
+
 /// Where the control plane keeps its state: a map from keys to JSON texts in which every change has a number, the revision. SQLite and etcd do the same here,
 /// and the same tests hold both to it.
 ///
@@ -64,11 +66,36 @@ extension Store {
     }
 }
 
-/// A store whose whole content can be replaced.
-package protocol RestorableStore: Store {
-    /// In one step: these objects stand and nothing else, all of this revision, which is the newest; the store is called so from its next opening on.
-    /// What happened before is forgotten.
-    func restore(_ objects: [StoredObject], identity: String, revision: UInt64) throws(StoreFailure)
+/// A whole store on its way into another place. Who remembers its revisions goes on with it there.
+package struct StoreContents: Sendable {
+    /// Of the store: it stays the same one (I21).
+    package let identity: String
+    /// Above every revision that was told of it.
+    package let revision: UInt64
+    /// By key.
+    package let objects: [StoredObject]
+
+    package init(identity: String, revision: UInt64, objects: [StoredObject]) {
+        self.identity = identity
+        self.revision = revision
+        self.objects = objects.sorted { $0.key < $1.key }
+    }
+
+    /// A SHA-256 over all keys and texts, in hexadecimal digits: revisions change on the way.
+    package var digest: String { Self.digest(objects) }
+
+    static func digest(_ objects: [StoredObject]) -> String {
+        var all: [UInt8] = []
+        all.reserveCapacity(objects.count * SHA256.length)
+        for object in objects {
+            var bytes: [UInt8] = []
+            for part in [object.key.resource, object.key.namespace, object.key.name] {
+                bytes += Array("\(part.utf8.count) ".utf8) + Array(part.utf8)
+            }
+            all += SHA256.digest(bytes + object.value)
+        }
+        return SHA256.hex(all)
+    }
 }
 
 /// The place of an object. Ordered by resource, namespace, name.
@@ -191,4 +218,13 @@ package enum StoreFailure: Error, Hashable, Sendable {
     case unavailable(String)
     /// It isn't ours, is of a newer version, or damaged: nothing can be done with it.
     case unusable(String)
+
+    /// In words for people, with what to do where that is known.
+    package var text: String {
+        switch self {
+        case .conflict(let key, _): "\(key.name) has changed"
+        case .compacted(let oldest): "only what came after \(oldest) is known"
+        case .unavailable(let text), .unusable(let text): text
+        }
+    }
 }

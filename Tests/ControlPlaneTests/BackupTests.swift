@@ -64,7 +64,7 @@ import Testing
         do {
             let store = try SQLiteStore(path: "\(folder)/control.db")
             _ = try store.commit(StoreTransaction(writes: [.put(StoreKey("services", namespace: "shop", "old"), [1])]))
-            try store.restore(backup.objects, identity: "store-a", revision: 5_000_000_000)
+            try store.restore(StoreContents(identity: "store-a", revision: 5_000_000_000, objects: backup.objects))
         }
         let store = try SQLiteStore(path: "\(folder)/control.db")
         #expect(store.identity == "store-a")

@@ -82,7 +82,7 @@ extension ResourceServer {
             case .success: commitCollection(steps.dropFirst(), pending, done)
             case .failure(.conflict): tryCollectionAgain(pending)
             case .failure(let failure):
-                let status = APIStatus(.unavailable, "the store doesn't answer: \(Self.words(failure))")
+                let status = APIStatus(.unavailable, "the store doesn't answer: \(failure.text)")
                 refuse(pending.exchange, status, pending.principal)
             }
         }

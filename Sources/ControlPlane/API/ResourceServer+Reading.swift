@@ -18,7 +18,7 @@ extension ResourceServer {
             guard let self else { return }
             do throws(APIStatus) {
                 if case .failure(let failure) = outcome {
-                    throw APIStatus(.unavailable, "the store doesn't answer: \(Self.words(failure))")
+                    throw APIStatus(.unavailable, "the store doesn't answer: \(failure.text)")
                 }
                 try readNow(request, representation, exchange, principal)
             } catch {

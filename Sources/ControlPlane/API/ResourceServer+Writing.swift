@@ -120,7 +120,7 @@ extension ResourceServer {
                 refuse(
                     pending.exchange,
                     APIStatus(
-                        .unavailable, "it isn't certain whether this was stored: \(Self.words(failure)). Look, then try again"),
+                        .unavailable, "it isn't certain whether this was stored: \(failure.text). Look, then try again"),
                     pending.principal)
             }
         }

@@ -94,7 +94,7 @@ package final class ResourceServer {
     /// Whether what is asked for can be answered: nil, or why not.
     package var unreadiness: String? {
         if !state.isLoaded { return "the store is being read" }
-        return state.failure.map { "the store doesn't answer: \(Self.words($0))" }
+        return state.failure.map { "the store doesn't answer: \($0.text)" }
     }
 
     private func health(_ path: String) -> HTTP1Response {
@@ -148,14 +148,6 @@ package final class ResourceServer {
                 status.message)
         }
         exchange.respond(ControlAnswer.failure(status))
-    }
-
-    static func words(_ failure: StoreFailure) -> String {
-        switch failure {
-        case .conflict(let key, _): "\(key.name) has changed"
-        case .compacted(let oldest): "only what came after \(oldest) is known"
-        case .unavailable(let text), .unusable(let text): text
-        }
     }
 
     // MARK: - What is around an object

@@ -16,6 +16,8 @@ enum WorkloadClaims {
         StoreKey(resource, namespace: place.network, place.address.description)
     }
 
+    static func text(_ workload: String) -> [UInt8] { Value.object([("workload", .string(workload))]).jsonBytes }
+
     /// What has to hold, and to be written, so that a workload has these places. Whether another has one of them was looked up before: a claim that stands here
     /// all the same is one that was left behind.
     static func claim(_ places: [NetworkAddress], for workload: String, in cache: ObjectCache) -> StoreTransaction {
@@ -24,7 +26,7 @@ enum WorkloadClaims {
             let standing = cache.object(key(place))
             guard holder(standing) != workload else { continue }
             transaction.conditions.append(.init(key(place), revision: standing?.revision))
-            transaction.writes.append(.put(key(place), Value.object([("workload", .string(workload))]).jsonBytes))
+            transaction.writes.append(.put(key(place), text(workload)))
         }
         return transaction
     }

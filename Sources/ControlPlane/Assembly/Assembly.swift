@@ -54,16 +54,19 @@ enum Assembly {
 
     private static func open(_ configuration: ControlConfiguration) throws(ControlFailure) -> any Store {
         do throws(StoreFailure) {
-            let given = configuration.store
-            guard let address = StoreAddress(given.etcd) else { return try SQLiteStore(path: configuration.storeFile) }
-            let files = EtcdSettings.Files(authority: given.ca, certificate: given.certificate, key: given.key)
-            return try EtcdStore(
-                EtcdSettings(
-                    endpoints: address.endpoints.map { EtcdSettings.Endpoint(host: $0.host, port: $0.port) },
-                    prefix: address.prefix, files: address.isPlain ? nil : files))
+            guard let etcd = EtcdSettings(configuration.store) else { return try SQLiteStore(path: configuration.storeFile) }
+            return try EtcdStore(etcd)
         } catch {
-            throw ControlFailure("the store can't be used: \(ResourceServer.words(error))")
+            throw ControlFailure("the store can't be used: \(error.text)")
         }
+    }
+
+    /// The authority of this host, if it has one already: none is made.
+    static func standingAuthority(_ configuration: ControlConfiguration) throws(ControlFailure) -> Authority? {
+        guard !configuration.authority.certificate.isEmpty || AuthorityDirectory.isThere(configuration.authorityDirectory) else {
+            return nil
+        }
+        return try openAuthority(configuration)
     }
 
     private static func openAuthority(_ configuration: ControlConfiguration) throws(ControlFailure) -> Authority {
@@ -85,6 +88,18 @@ enum Assembly {
         } catch {
             throw ControlFailure(error.description)
         }
+    }
+}
+
+extension EtcdSettings {
+    /// Nil: the store is a file.
+    init?(_ given: StoreSettings) {
+        guard let address = StoreAddress(given.etcd) else { return nil }
+        let files = EtcdSettings.Files(authority: given.ca, certificate: given.certificate, key: given.key)
+        self.init(
+            endpoints: address.endpoints.map { EtcdSettings.Endpoint(host: $0.host, port: $0.port) }, prefix: address.prefix,
+            files: address.isPlain ? nil : files,
+            login: given.user.isEmpty ? nil : EtcdSettings.Login(user: given.user, passwordFile: given.passwordFile))
     }
 }
 

@@ -15,8 +15,13 @@ package enum ControlProgram {
                                             serve, in the foreground
           warren-control check-config [--config FILE]
                                             read the configuration and say what is wrong with it
-          warren-control restore FILE [--passphrase-file FILE] [--replace] [--config FILE]
+          warren-control restore FILE [--passphrase-file FILE] [--replace] [--config FILE] [--store URL]
                                             put a backup of `warren control backup` back, while nothing serves
+          warren-control migrate --to URL [--ca FILE] [--certificate FILE] [--key FILE]
+                         [--user NAME --password-file FILE] [--cancel] [--config FILE]
+                                            move the store from its file into etcd, while nothing serves; what isn't
+                                            said is taken from the configuration's `store`. --cancel takes a move
+                                            back that was broken off
           warren-control --version
           warren-control --help
 
@@ -43,7 +48,11 @@ package enum ControlProgram {
             rest.removeSubrange(index...index + 1)
         }
         let (path, store) = (options["--config"], options["--store"])
-        if rest.first == "restore" { return restore(Array(rest.dropFirst()), path) }
+        if rest.first == "restore" { return restore(rest.dropFirst(), path, store: store) }
+        if rest.first == "migrate" {
+            guard store == nil else { return refuse("migrate is told where to by --to") }
+            return migrate(rest.dropFirst(), path)
+        }
         guard rest.count <= 1 else { return refuse("too many arguments: \(rest.joined(separator: " "))") }
         switch rest.first {
         case nil: return serve(path, store: store)
@@ -52,47 +61,28 @@ package enum ControlProgram {
         }
     }
 
-    private static func restore(_ arguments: [String], _ path: String?) -> CInt {
-        var (files, passphrase, replaces): ([String], String?, Bool) = ([], nil, false)
-        var rest = arguments[...]
-        while let word = rest.popFirst() {
-            switch word {
-            case "--replace": replaces = true
-            case "--passphrase-file":
-                guard let file = rest.popFirst() else { return refuse("--passphrase-file needs a file") }
-                passphrase = file
-            case _ where word.hasPrefix("-"): return refuse("unknown argument '\(word)'")
-            default: files.append(word)
-            }
-        }
-        guard files.count == 1 else { return refuse("restore needs one file") }
-        guard let configuration = read(path) else { return ExitCode.configuration }
-        do throws(ControlFailure) {
-            return say(
-                try Restore(file: files[0], passphraseFile: passphrase, replaces: replaces, configuration: configuration).run())
-        } catch {
-            return fail(error.description, ExitCode.unavailable)
-        }
-    }
-
     private static func serve(_ path: String?, store: String?) -> CInt {
         do throws(Errno) {
             let signals = try SignalDescriptor()
-            guard var configuration = read(path) else { return ExitCode.configuration }
-            if let store {
-                configuration.store.etcd = store
-                if let problem = configuration.store.problem {
-                    return fail("--store: \(problem.message). \(problem.remedy)", ExitCode.configuration)
-                }
-            }
+            guard let configuration = read(path, store: store) else { return ExitCode.configuration }
             return try Assembly.run(configuration, signals: signals)
         } catch {
             return fail("can't start: \(error)", ExitCode.system)
         }
     }
 
+    /// The configuration with the store that the command line says; nil after what is wrong was written.
+    static func read(_ given: String?, store: String?) -> ControlConfiguration? {
+        guard var configuration = read(given) else { return nil }
+        guard let store else { return configuration }
+        configuration.store.etcd = store
+        guard let problem = configuration.store.problem else { return configuration }
+        _ = fail("--store: \(problem.message). \(problem.remedy)", 0)
+        return nil
+    }
+
     /// The configuration; nil after its findings were written. A file that nobody named needn't be there.
-    private static func read(_ given: String?) -> ControlConfiguration? {
+    static func read(_ given: String?) -> ControlConfiguration? {
         let defaults = ControlConfiguration(names: [])
         let path = given ?? ControlConfiguration.standardPath
         let bytes: [UInt8]
@@ -112,16 +102,16 @@ package enum ControlProgram {
         return findings.contains { $0.severity == .error } ? nil : configuration
     }
 
-    private static func say(_ text: String) -> CInt {
+    static func say(_ text: String) -> CInt {
         StandardStream.output.write(text + "\n")
         return 0
     }
 
-    private static func refuse(_ text: String) -> CInt {
+    static func refuse(_ text: String) -> CInt {
         fail("\(text). `warren-control --help` shows what there is", ExitCode.usage)
     }
 
-    private static func fail(_ text: String, _ code: CInt) -> CInt {
+    static func fail(_ text: String, _ code: CInt) -> CInt {
         StandardStream.error.write("warren-control: \(text)\n")
         return code
     }

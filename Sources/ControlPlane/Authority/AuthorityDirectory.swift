@@ -47,6 +47,9 @@ final class AuthorityDirectory: Sendable {
         }
     }
 
+    /// Whether an authority lies there; nothing is made or taken.
+    static func isThere(_ path: String) -> Bool { (try? File.status("\(path)/\(stateName)")) != nil }
+
     private static func check(_ path: String) throws(AuthorityFailure) {
         guard let status = try? File.status(path), status.kind == .directory else {
             throw AuthorityFailure("\(path) is no directory: name another for the authority's keys")

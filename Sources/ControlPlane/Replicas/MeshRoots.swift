@@ -8,7 +8,7 @@ internal import TLS
 /// Whom the mesh of a store trusts: the digests of its roots, no key (I22). Every replica has an authority of its own; one whose root the hosts don't know would
 /// cut off those that come to it, so it doesn't begin. Blocking.
 enum MeshRoots {
-    private static let key = StoreKey("_authority", "roots")
+    static let key = StoreKey("_authority", "roots")
     private static let attempts = 8
 
     /// Compares with what stands there, or says it first.
@@ -19,7 +19,7 @@ enum MeshRoots {
                 if let standing = try store.get(key) { return try compare(authority, standing) }
                 if try write(authority, in: store, over: nil) { return }
             }
-        } catch { throw ControlFailure("the store can't be used: \(ResourceServer.words(error))") }
+        } catch { throw ControlFailure("the store can't be used: \(error.text)") }
     }
 
     /// After a change of the authority's roots.
@@ -31,18 +31,21 @@ enum MeshRoots {
     }
 
     private static func write(_ authority: Authority, in store: any Store, over revision: UInt64?) throws(StoreFailure) -> Bool {
-        let value = Value.object([
-            ("trustDomain", .string(authority.trustDomain)),
-            ("roots", .array(authority.roots.map { .string($0.fingerprint.description) })),
-        ])
         do throws(StoreFailure) {
             _ = try store.commit(
-                StoreTransaction(conditions: [.init(key, revision: revision)], writes: [.put(key, value.jsonBytes)]))
+                StoreTransaction(conditions: [.init(key, revision: revision)], writes: [.put(key, text(authority))]))
             return true
         } catch {
             guard case .conflict = error else { throw error }
             return false
         }
+    }
+
+    static func text(_ authority: Authority) -> [UInt8] {
+        Value.object([
+            ("trustDomain", .string(authority.trustDomain)),
+            ("roots", .array(authority.roots.map { .string($0.fingerprint.description) })),
+        ]).jsonBytes
     }
 
     private static func compare(_ authority: Authority, _ standing: StoredObject) throws(StoreFailure) {

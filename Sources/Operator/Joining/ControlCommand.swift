@@ -61,6 +61,30 @@ enum ControlCommand {
             examples: [("sudo warren control restore mesh.backup --passphrase-file passphrase", "After a disk was lost.")],
             run: restore),
         Command(
+            "control migrate",
+            "Move the control plane's store from its file into etcd, on its host, while warren-control doesn't run.",
+            detail:
+                "All objects go, tokens too, and are compared when they are there; nothing serves from etcd before, nor from the file after."
+                + " Hosts and clients go on with it. What isn't said is taken from `store` of the configuration. Broken off at whatever moment it"
+                + " is run again, or taken back by --cancel.",
+            options: [
+                CommandOption("to", value: "URL", "Where to: etcd://HOST:PORT,HOST:PORT/PREFIX, where nothing is yet."),
+                CommandOption("ca", value: "PATH", "The authority of the certificates of etcd's members."),
+                CommandOption("certificate", value: "PATH", "What is shown to etcd."),
+                CommandOption("key", value: "PATH", "Its private key."),
+                CommandOption("user", value: "NAME", "One of etcd's own users, with --password-file."),
+                CommandOption("password-file", value: "PATH", "A file for its owner alone whose first line is the password."),
+                CommandOption("cancel", "Have the file serve again after a move that was broken off."),
+                CommandOption("config", value: "PATH", "The control plane's configuration."),
+            ],
+            examples: [
+                (
+                    "sudo warren control migrate --to etcd://10.0.0.1:2379,10.0.0.2:2379/warren --ca /etc/warren/etcd/ca.pem",
+                    "Before a second control plane."
+                )
+            ],
+            run: migrate),
+        Command(
             "control accept-store",
             "Have this host's warrend take over the control plane's state although it is another or an older one.",
             detail:
@@ -137,7 +161,21 @@ enum ControlCommand {
             if let value = invocation.value(option) { arguments += ["--\(option)", value] }
         }
         if invocation.has("replace") { arguments.append("--replace") }
-        // The store is the other program's; it says itself what is wrong.
+        return onItsHost(arguments, session)
+    }
+
+    @Sendable private static func migrate(_ invocation: Invocation, _ session: Session) -> ExitCode {
+        guard invocation.operands.isEmpty else { return session.usage("control migrate takes options alone") }
+        var arguments = ["migrate"]
+        for option in ["to", "ca", "certificate", "key", "user", "password-file", "config"] {
+            if let value = invocation.value(option) { arguments += ["--\(option)", value] }
+        }
+        if invocation.has("cancel") { arguments.append("--cancel") }
+        return onItsHost(arguments, session)
+    }
+
+    /// The store is the other program's; it says itself what is wrong.
+    private static func onItsHost(_ arguments: [String], _ session: Session) -> ExitCode {
         switch session.execute("warren-control", arguments) {
         case .exited(0): return .ok
         case nil:

@@ -156,6 +156,23 @@ struct EtcdLeaseAnswer: EtcdAnswer {
     }
 }
 
+/// Of a login.
+struct EtcdTokenAnswer: EtcdAnswer {
+    private(set) var header = EtcdHeader()
+    private(set) var token = ""
+
+    init(decoding bytes: ArraySlice<UInt8>) throws(WireFailure) {
+        var reader = ProtobufReader(bytes)
+        while let field = try reader.next() {
+            switch field.number {
+            case 1: header = try EtcdHeader(decoding: field.bytes())
+            case 2: token = try field.string()
+            default: continue
+            }
+        }
+    }
+}
+
 /// One that is looked at for its header alone.
 struct EtcdPlainAnswer: EtcdAnswer {
     private(set) var header = EtcdHeader()

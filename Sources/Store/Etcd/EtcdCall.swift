@@ -17,6 +17,8 @@ final class EtcdCall: GRPCStreamDelegate, TimerTarget {
     private var stream: GRPCClientStream?
     private var member = ""
     private var answer: [UInt8]?
+    /// It was refused for want of a login once: it is sent again with a new one, and not a third time.
+    private var isRepeated = false
 
     /// - Parameter limit: of the answer, in bytes.
     init(
@@ -35,7 +37,7 @@ final class EtcdCall: GRPCStreamDelegate, TimerTarget {
     /// Sends it, once there is a connection.
     func begin(on connection: ServiceConnection, member: String) {
         self.member = member
-        let stream = GRPCClientStream(on: connection, path: path, metadata: EtcdLink.metadata, messageLimit: limit)
+        let stream = GRPCClientStream(on: connection, path: path, metadata: link.metadata, messageLimit: limit)
         stream.delegate = self
         self.stream = stream
         stream.begin()
@@ -69,7 +71,14 @@ final class EtcdCall: GRPCStreamDelegate, TimerTarget {
     func drained(_ stream: any GRPCStream) {}
 
     func ended(_ status: GRPCStatus, on stream: any GRPCStream) {
-        guard status.code == .ok else { return finish(.failure(EtcdFailure(status, by: member))) }
+        guard status.code == .ok else {
+            if !isRepeated, EtcdFailure.isLoginOver(status.message), link.repeats(self) {
+                isRepeated = true
+                (self.stream, answer) = (nil, nil)
+                return
+            }
+            return finish(.failure(EtcdFailure(status, by: member)))
+        }
         finish(answer.map { .success($0) } ?? .failure(.foreign("\(member) isn't etcd v3: it answers nothing")))
     }
 

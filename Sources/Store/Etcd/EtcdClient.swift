@@ -47,6 +47,10 @@ final class EtcdClient: Sendable {
 
     /// For one member to answer: longer than an election takes, and a disk that hangs.
     static let attempt = Interval.seconds(3)
+    /// The same for what is small and may be sent twice, while an election may be on: what a member passed on to a leader that died is lost without a word,
+    /// and who waits longer waits in vain.
+    static let quickAttempt = Interval.seconds(1)
+    private static let election = Interval.seconds(2)
     /// For all of a call: what one member doesn't do in time another may.
     static let patience = Interval.seconds(5)
     /// Of answers: a page of a list is cut so that it fits.
@@ -55,8 +59,10 @@ final class EtcdClient: Sendable {
 
     private let errands: Mailbox<Errand>
     private let cluster = EtcdCluster()
+    private let settings: EtcdSettings
 
     init(_ settings: EtcdSettings) throws(StoreFailure) {
+        self.settings = settings
         do throws(Errno) {
             let errands = try Mailbox<Errand>()
             self.errands = errands
@@ -78,15 +84,21 @@ final class EtcdClient: Sendable {
 
     // MARK: - Calls
 
+    /// How long the next attempt at something small waits, of a call that began at a time.
+    static func attempt(since begin: Instant) -> Interval { Instant.now() < begin + election ? quickAttempt : attempt }
+
     /// Asks, and asks again while that can do no harm.
-    /// - Parameter isRead: asking twice is as good as asking once.
+    /// - Parameters:
+    ///   - isRead: asking twice is as good as asking once.
+    ///   - isQuick: it is small, so that whoever can answer does so soon.
+    ///   - begin: when the first attempt was made.
     func call<Answer: EtcdAnswer>(
-        _ path: String, _ message: [UInt8], isRead: Bool = true, as type: Answer.Type = Answer.self
+        _ path: String, _ message: [UInt8], isRead: Bool = true, isQuick: Bool = false, since begin: Instant = .now(),
+        as type: Answer.Type = Answer.self
     ) throws(EtcdFailure) -> Answer {
-        let end = Instant.now() + Self.patience
+        let end = begin + Self.patience
         while true {
-            let left = end.since(.now())
-            let timeout = min(left, Self.attempt)
+            let timeout = min(end.since(.now()), isQuick ? Self.attempt(since: begin) : Self.attempt)
             let reply = Reply<Result<[UInt8], EtcdFailure>>()
             errands.send(.call(path: path, message: message, limit: Self.answerLimit, timeout: timeout, reply))
             // The call has its own time-out; this one is for a loop that hangs.
@@ -96,7 +108,7 @@ final class EtcdClient: Sendable {
             case .failure(let failure):
                 var isHarmless = isRead && failure.isTransient
                 if case .unreached = failure { isHarmless = true }
-                guard isHarmless, Instant.now() + Self.pause + Self.pause < end else { throw failure }
+                guard isHarmless, Instant.now() + Self.pause + Self.pause < end else { throw failure.explained(settings) }
                 Thread.sleep(Self.pause)
             }
         }

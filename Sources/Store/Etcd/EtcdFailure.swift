@@ -52,6 +52,24 @@ enum EtcdFailure: Error, Hashable, Sendable {
         return status.code == .outOfRange && status.message.contains("has been compacted")
     }
 
+    /// Whether these words of etcd's say that it doesn't know our token (any more), or wants one: who logs in again may be let in.
+    static func isLoginOver(_ said: String) -> Bool {
+        ["invalid auth token", "revision of auth store is old", "user name is empty"].contains { said.contains($0) }
+    }
+
+    /// What to do about a right that is missing, with the names that only the settings know.
+    func explained(_ settings: EtcdSettings) -> EtcdFailure {
+        guard case .refused(let status, let member) = self, Self.isForbidden(status) else { return self }
+        let user = settings.login.map { "user \"\($0.user)\"" } ?? "the user that our certificate's common name says"
+        return .foreign(
+            "etcd at \(member) lets \(user) not do this (\(status.message)): give a role of it the right to read and write all below "
+                + "\(settings.prefix)/, by `etcdctl role grant-permission ROLE readwrite --prefix \(settings.prefix)/`")
+    }
+
+    private static func isForbidden(_ status: GRPCStatus) -> Bool {
+        status.code == .permissionDenied || status.message.contains("permission denied")
+    }
+
     /// As the store's callers have it, with what to do.
     var storeFailure: StoreFailure {
         switch self {
@@ -71,11 +89,18 @@ enum EtcdFailure: Error, Hashable, Sendable {
         if said.contains("too large") || said.contains("larger than max") {
             return .unavailable("etcd at \(member) doesn't take so much at once: raise its --max-request-bytes (\(said))")
         }
-        let isAuthentication = ["user name is empty", "authentication failed", "auth token"].contains { said.contains($0) }
-        if isAuthentication || status.code == .permissionDenied || status.code == .unauthenticated {
+        if said.contains("authentication failed") {
             return .unusable(
-                "etcd at \(member) refuses us (\(said)): give the user that our client certificate's common name says the right to read and write our prefix"
+                "etcd at \(member) doesn't take the user or its password (\(said)): correct store.user, or what store.passwordFile names"
             )
+        }
+        if isLoginOver(said) || status.code == .unauthenticated {
+            return .unusable(
+                "etcd at \(member) wants to know who we are (\(said)): give store.user and store.passwordFile, or a certificate whose common name is a user's"
+            )
+        }
+        if isForbidden(status) {
+            return .unusable("etcd at \(member) refuses us (\(said)): give our user the right to read and write our prefix")
         }
         return .unavailable("etcd at \(member): \(said.isEmpty ? "\(status.code)" : said)")
     }

@@ -17,6 +17,8 @@ final class EtcdHistory: Sendable {
         /// Every change after this one is here, up to `head`.
         var floor: UInt64
         var head: UInt64
+        /// Nothing follows: another store stands in this one's place.
+        var isOver = false
         var waiters: [(revision: UInt64, semaphore: Semaphore)] = []
     }
 
@@ -26,6 +28,7 @@ final class EtcdHistory: Sendable {
 
     var head: UInt64 { state.withLock { $0.head } }
     var floor: UInt64 { state.withLock { $0.floor } }
+    var isOver: Bool { state.withLock { $0.isOver } }
 
     /// From the watch: what happened up to `head`.
     func append(_ changes: [StoreChange], head: UInt64) {
@@ -54,6 +57,15 @@ final class EtcdHistory: Sendable {
         }
     }
 
+    /// Who waits for what is to come waits in vain.
+    func end() {
+        state.withLock { state in
+            state.isOver = true
+            for waiter in state.waiters { waiter.semaphore.signal() }
+            state.waiters = []
+        }
+    }
+
     /// Whole transactions after a revision; nil if it is too long ago.
     func changes(after revision: UInt64, limit: Int) -> [StoreChange]? {
         state.withLock { state in
@@ -70,7 +82,7 @@ final class EtcdHistory: Sendable {
     /// Waits until everything up to a revision is here; false if that takes too long.
     func wait(for revision: UInt64, until end: Instant) -> Bool {
         let semaphore: Semaphore? = state.withLock { state in
-            guard state.head < revision else { return nil }
+            guard state.head < revision, !state.isOver else { return nil }
             let semaphore = Semaphore()
             state.waiters.append((revision, semaphore))
             return semaphore

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where things stand in etcd. Pure.
+/// Where things stand in etcd, and how its revisions are told. Pure.
 ///
-///     /warren/store                                identity and version of what stands here, made once
+///     /warren/store                                identity and version of what stands here, made once; without it nothing is served
+///     /warren/import                               a whole store is being put here: what stands may be half of it
 ///     /warren/clock                                written by every change: its revision is the newest of ours, whoever else uses the cluster
 ///     /warren/objects/services/shop/web            objects: resource, namespace, name
 ///     /warren/leases/replica/…                     what ends with who holds it
@@ -10,6 +11,9 @@ struct EtcdKeys: Hashable, Sendable {
     let prefix: String
     let store: [UInt8]
     let clock: [UInt8]
+    let importing: [UInt8]
+    /// What is added to a revision of the cluster's: a store that came from elsewhere goes on above all that was told there (I21).
+    var base: UInt64 = 0
     private let objects: [UInt8]
     private let leases: [UInt8]
 
@@ -17,6 +21,7 @@ struct EtcdKeys: Hashable, Sendable {
         self.prefix = prefix
         store = Array("\(prefix)/store".utf8)
         clock = Array("\(prefix)/clock".utf8)
+        importing = Array("\(prefix)/import".utf8)
         objects = Array("\(prefix)/objects/".utf8)
         leases = Array("\(prefix)/leases/".utf8)
     }
@@ -53,6 +58,23 @@ struct EtcdKeys: Hashable, Sendable {
 
     func leaseName(_ key: ArraySlice<UInt8>) -> String? {
         key.starts(with: leases) ? Self.unescaped(key.dropFirst(leases.count)) : nil
+    }
+
+    /// Why a replica that had the store before another came in its place does nothing more.
+    var replaced: String { "etcd: another store was put in place of the one at \(prefix): restart the control plane" }
+
+    // MARK: - Revisions
+
+    /// A revision of the cluster's as we tell it.
+    func told(_ revision: UInt64) -> UInt64 { base &+ revision }
+
+    /// A revision of ours as the cluster has it; 0: from before it was here.
+    func asked(_ revision: UInt64) -> UInt64 { revision > base ? revision - base : 0 }
+
+    /// What a condition asks of a key. What was told elsewhere stands nowhere here.
+    func compared(_ revision: UInt64?) -> UInt64 {
+        guard let revision else { return 0 }
+        return revision > base ? revision - base : UInt64(Int64.max)
     }
 
     // MARK: - Bytes

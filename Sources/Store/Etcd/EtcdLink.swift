@@ -9,12 +9,14 @@ internal import Transport
 /// The way to the cluster: one connection to one member at a time, the next member's as soon as that is lost. Calls wait for it within their time. On the
 /// loop that made it.
 ///
-///     resting ──► looking up ──► connecting ──► open ──lost──► resting, or the next at once
+///     resting ──► looking up ──► connecting ──► logging in, with a user ──► open ──lost──► resting, or the next at once
 final class EtcdLink: TimerTarget {
     private enum State {
         case resting
         case lookingUp
         case connecting(ServiceConnection)
+        /// Calls wait; those that are under way aren't disturbed.
+        case loggingIn(ServiceConnection, EtcdLogin, since: Instant)
         case open(ServiceConnection, since: Instant)
         case closed
     }
@@ -30,16 +32,20 @@ final class EtcdLink: TimerTarget {
     }
 
     /// A member without a leader says so, instead of waiting for one: another may have one.
-    static let metadata: HTTPHeaders = ["hasleader": "true"]
+    private static let plainMetadata: HTTPHeaders = ["hasleader": "true"]
     /// How long it waits when every member was tried in vain.
     private static let rest = Interval.milliseconds(250)
     private static let dialTimeout = Interval.seconds(2)
+    /// bcrypt is slow on purpose: etcd's standard cost takes 0.1 s of a quiet core.
+    private static let loginTimeout = Interval.seconds(3)
     /// Calls that wait for a connection; whoever asks waits for each, so that there are no more than threads.
     private static let waitingLimit = 256
 
     let loop: Loop
     private let settings: EtcdSettings
     private let lookups: Mailbox<Found>
+    /// With every call.
+    private(set) var metadata = EtcdLink.plainMetadata
     private var state = State.resting
     private var timer: LoopToken?
     /// Which endpoint is next, and what is left of its addresses.
@@ -97,7 +103,7 @@ final class EtcdLink: TimerTarget {
     /// A call that goes on. Nil while there is no connection: `onOpen` tells.
     func stream(_ path: String, limit: Int) -> GRPCClientStream? {
         guard case .open(let connection, _) = state else { return nil }
-        return GRPCClientStream(on: connection, path: path, metadata: Self.metadata, messageLimit: limit)
+        return GRPCClientStream(on: connection, path: path, metadata: metadata, messageLimit: limit)
     }
 
     /// Who is connected to; for words.
@@ -123,6 +129,10 @@ final class EtcdLink: TimerTarget {
         let before = state
         state = .closed
         switch before {
+        case .loggingIn(let connection, let login, _):
+            login.cancel()
+            connection.onLost = nil
+            connection.close()
         case .connecting(let connection), .open(let connection, _):
             connection.onReady = nil
             connection.onLost = nil
@@ -197,12 +207,14 @@ final class EtcdLink: TimerTarget {
             connection.onReady = { [unowned self] in opened(connection) }
             connection.onLost = { [unowned self] in lost($0) }
         } catch {
-            if case .unusable(let text) = error { failed(with: text) } else { failed(with: "\(error)") }
+            failed(with: error.text)
         }
     }
 
-    private func opened(_ connection: ServiceConnection) {
-        state = .open(connection, since: loop.now)
+    private func opened(_ connection: ServiceConnection) { logIn(on: connection, since: loop.now) }
+
+    private func use(_ connection: ServiceConnection, since: Instant) {
+        state = .open(connection, since: since)
         failed = 0
         reasons = [:]
         let queue = waiting
@@ -219,11 +231,71 @@ final class EtcdLink: TimerTarget {
             advance()
             // One that takes us and drops us at once isn't dialled in a circle.
             if loop.now.since(since) < .seconds(1) { wait(Self.rest) } else { dial() }
+        case .loggingIn(_, let login, _):
+            login.cancel()
+            state = .resting
+            failed(with: failure.description)
         case .connecting:
             state = .resting
             failed(with: failure.kind == .lost ? "\(failure); is it etcd's client port, and TLS as we think?" : "\(failure)")
         case .resting, .lookingUp, .closed: break
         }
+    }
+
+    // MARK: - Logging in
+
+    /// Etcd doesn't know our token any more: what is asked from now on waits for another.
+    func renewLogin() {
+        guard settings.login != nil, case .open(let connection, let since) = state else { return }
+        logIn(on: connection, since: since)
+    }
+
+    /// Has a call that was refused for want of a login, and so didn't happen, sent again after one. False if there is none to be had.
+    func repeats(_ call: EtcdCall) -> Bool {
+        guard settings.login != nil else { return false }
+        renewLogin()
+        if case .closed = state { return false }
+        if case .open = state { return false }
+        waiting.append(call)
+        return true
+    }
+
+    private func logIn(on connection: ServiceConnection, since: Instant) {
+        guard let user = settings.login else { return use(connection, since: since) }
+        let password: String
+        do throws(StoreFailure) { password = try user.password() } catch {
+            drop(connection)
+            return failed(with: error.text)
+        }
+        let login = EtcdLogin(loop: loop, timeout: Self.loginTimeout, member: endpoint.description) { [unowned self] in
+            loggedIn($0, on: connection, since: since)
+        }
+        state = .loggingIn(connection, login, since: since)
+        login.begin(on: connection, Self.plainMetadata, user: user.user, password: password)
+    }
+
+    private func loggedIn(_ result: Result<String, EtcdFailure>, on connection: ServiceConnection, since: Instant) {
+        switch result {
+        case .success(let token):
+            metadata = Self.plainMetadata
+            if !token.isEmpty { metadata.append("token", token) }
+            use(connection, since: since)
+        case .failure(let failure):
+            drop(connection)
+            guard case .refused = failure else { return failed(with: failure.storeFailure.text) }
+            // Another member would say the same, and each refusal costs etcd a tenth of a second.
+            let queue = waiting
+            waiting = []
+            for call in queue { call.fail(failure) }
+            advance()
+            wait(.seconds(1))
+        }
+    }
+
+    private func drop(_ connection: ServiceConnection) {
+        state = .resting
+        connection.onLost = nil
+        connection.close()
     }
 
     private func failed(with reason: String) {

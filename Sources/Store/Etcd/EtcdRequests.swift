@@ -11,6 +11,7 @@ enum EtcdPath {
     static let grant = "/etcdserverpb.Lease/LeaseGrant"
     static let revoke = "/etcdserverpb.Lease/LeaseRevoke"
     static let keepAlive = "/etcdserverpb.Lease/LeaseKeepAlive"
+    static let authenticate = "/etcdserverpb.Auth/Authenticate"
 }
 
 /// A `RangeRequest`: linearisable, so that it sees every write that was acknowledged to anybody.
@@ -45,6 +46,7 @@ struct EtcdTransaction {
         case range(EtcdRange)
         case put([UInt8], [UInt8], lease: UInt64 = 0)
         case delete([UInt8])
+        case clear(EtcdKeys.Span)
     }
 
     /// Keys and their revisions; 0: there is none.
@@ -78,6 +80,11 @@ struct EtcdTransaction {
                     if lease != 0 { put.write(varint: lease, field: 3) }
                 }
             case .delete(let key): inner.write(message: 3) { $0.write(bytes: key, field: 1) }
+            case .clear(let span):
+                inner.write(message: 3) { delete in
+                    delete.write(bytes: span.key, field: 1)
+                    delete.write(bytes: span.end, field: 2)
+                }
             }
         }
     }
@@ -104,6 +111,13 @@ enum EtcdRequest {
     static func grant(seconds: UInt64) -> [UInt8] { number(seconds, field: 1) }
     static func revoke(_ lease: UInt64) -> [UInt8] { number(lease, field: 1) }
     static func keepAlive(_ lease: UInt64) -> [UInt8] { number(lease, field: 1) }
+
+    static func authenticate(user: String, password: String) -> [UInt8] {
+        var writer = ProtobufWriter()
+        writer.write(bytes: Array(user.utf8), field: 1)
+        writer.write(bytes: Array(password.utf8), field: 2)
+        return writer.bytes
+    }
 
     private static func number(_ value: UInt64, field: UInt32) -> [UInt8] {
         var writer = ProtobufWriter()

@@ -35,13 +35,45 @@ package struct EtcdSettings: Hashable, Sendable {
         }
     }
 
+    /// One of etcd's own users.
+    package struct Login: Hashable, Sendable {
+        package var user: String
+        /// Its first line is the password. Read for each login, so that a changed one is taken; it must be for its owner alone.
+        package var passwordFile: String
+        private static let limit = 4096
+
+        package init(user: String, passwordFile: String) {
+            self.user = user
+            self.passwordFile = passwordFile
+        }
+
+        func password() throws(StoreFailure) -> String {
+            guard let status = try? File.status(passwordFile), status.kind == .file, status.mode & 0o077 == 0 else {
+                throw .unusable(
+                    "etcd: \(passwordFile) with the password isn't there, or may be read by others than its owner: run `chmod 600 \(passwordFile)`"
+                )
+            }
+            let bytes: [UInt8]
+            do throws(Errno) { bytes = try File.read(passwordFile, limit: Self.limit) } catch {
+                throw .unusable("etcd: \(passwordFile) with the password can't be read: \(error)")
+            }
+            guard let line = String(validating: bytes.prefix { $0 != 0x0a }, as: UTF8.self), !line.isEmpty else {
+                throw .unusable("etcd: \(passwordFile) doesn't begin with a line that is a password")
+            }
+            return line
+        }
+    }
+
     package var endpoints: [Endpoint]
     /// Everything of ours stands below it: `/warren`.
     package var prefix: String
     /// Nil: in clear, which only loopback addresses are worth.
     package var files: Files?
+    /// Nil: who we are our certificate says, if etcd asks at all.
+    package var login: Login?
 
-    package init(endpoints: [Endpoint], prefix: String, files: Files?) {
+    package init(endpoints: [Endpoint], prefix: String, files: Files?, login: Login? = nil) {
+        self.login = login
         self.endpoints = endpoints
         self.prefix = prefix
         self.files = files
@@ -57,6 +89,7 @@ package struct EtcdSettings: Hashable, Sendable {
             throw .unusable("etcd at \(far): without TLS only loopback addresses are spoken to; give store.ca")
         }
         for endpoint in endpoints { _ = try context(for: endpoint) }
+        _ = try login?.password()
     }
 
     /// Reads the files. Nil: in clear.

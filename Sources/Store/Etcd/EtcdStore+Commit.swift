@@ -14,22 +14,67 @@ extension EtcdStore {
                 "a change of \(writes.count) objects under \(transaction.conditions.count) conditions: etcd takes \(StoreTransaction.limit) of each"
             )
         }
+        // Each change has a mark of its own, by which it is known again if its answer got lost.
+        let mark = randomBytes(16)
+        var isKnown = true
         for _ in 0..<Self.attempts {
             let standing = try standing(writes, transaction)
-            let attempt = attempt(transaction, writes, standing)
-            let answer: EtcdTransactionAnswer = try Self.ask { () throws(EtcdFailure) in
-                try client.call(EtcdPath.transaction, attempt.request.bytes, isRead: false)
-            }
+            let attempt = attempt(transaction, writes, standing, mark: mark)
+            let (answer, isFirst) = try send(attempt)
+            isKnown = isKnown && isFirst
             if answer.succeeded {
                 guard attempt.changes else { return try Self.clock(answer.ranges.first, keys) }
-                note(answer.header.revision)
-                return answer.header.revision
+                let revision = keys.told(answer.header.revision)
+                note(revision)
+                return revision
             }
+            // Nothing of ours goes into another store, however late it comes.
+            guard answer.ranges.dropLast().last?.values.first?.revision == record.revision else { throw .unusable(keys.replaced) }
             // Who tries again has to see with what.
             note(try Self.clock(answer.ranges.last, keys))
+            if !isKnown {
+                if let revision = try revision(of: mark, among: answer) { return revision }
+                throw .unavailable("etcd: the answer to a change got lost, and what it was to change has changed")
+            }
             if let failure = conflict(transaction, answer) { throw failure }
         }
         throw .unavailable("what is to be deleted changes too quickly")
+    }
+
+    /// Sends it until an answer comes. One that can't happen twice, since each thing that it writes must be of the revision that it says, is sent again when
+    /// its answer got lost: to a leader that dies a change is often lost before it was ever written, and nobody says so.
+    /// - Returns: the answer, and whether no earlier copy can have happened.
+    private func send(_ attempt: Attempt) throws(StoreFailure) -> (EtcdTransactionAnswer, isFirst: Bool) {
+        let begin = Instant.now()
+        var isFirst = true
+        while true {
+            do throws(EtcdFailure) {
+                let answer: EtcdTransactionAnswer = try client.call(
+                    EtcdPath.transaction, attempt.request.bytes, isRead: false, isQuick: attempt.isGuarded, since: begin)
+                return (answer, isFirst)
+            } catch {
+                guard attempt.isGuarded, error.isTransient, Instant.now() + EtcdClient.quickAttempt < begin + EtcdClient.patience
+                else { throw error.storeFailure }
+                isFirst = false
+            }
+        }
+    }
+
+    /// When the change with this mark happened: the clock had it then. That is looked for when what it writes was last changed, and now.
+    private func revision(of mark: [UInt8], among answer: EtcdTransactionAnswer) throws(StoreFailure) -> UInt64? {
+        let begin = Instant.now()
+        for revision in Set(answer.ranges.compactMap { $0.values.first?.revision }).sorted() {
+            let range = EtcdRange(key: keys.clock, revision: revision)
+            do throws(EtcdFailure) {
+                let clock: EtcdRangeAnswer = try client.call(
+                    EtcdPath.range, range.bytes, isQuick: true, since: begin)
+                guard let value = clock.values.first, value.revision == revision, Array(value.value) == mark else { continue }
+                return keys.told(revision)
+            } catch {
+                guard error.isCompacted else { throw error.storeFailure }
+            }
+        }
+        return nil
     }
 
     /// Of what is deleted without saying that it is there: whether it is, since deleting nothing is no change. Nil where that doesn't matter.
@@ -47,17 +92,26 @@ extension EtcdStore {
         var request = EtcdTransaction()
         request.success = writes.map { .range(EtcdRange(key: keys.key($0.key), isKeysOnly: true)) }
         let answer: EtcdTransactionAnswer = try Self.ask { () throws(EtcdFailure) in
-            try client.call(EtcdPath.transaction, request.bytes)
+            try client.call(EtcdPath.transaction, request.bytes, isQuick: true)
         }
         return Dictionary(
             zip(writes, answer.ranges).map { ($0.key, $1.values.first?.revision ?? 0) }, uniquingKeysWith: { first, _ in first })
     }
 
+    private struct Attempt {
+        var request: EtcdTransaction
+        /// There is something to write.
+        var changes: Bool
+        /// It can't happen twice.
+        var isGuarded: Bool
+    }
+
     private func attempt(
-        _ transaction: StoreTransaction, _ writes: [StoreTransaction.Write], _ standing: [StoreKey: UInt64]?
-    ) -> (request: EtcdTransaction, changes: Bool) {
+        _ transaction: StoreTransaction, _ writes: [StoreTransaction.Write], _ standing: [StoreKey: UInt64]?, mark: [UInt8]
+    ) -> Attempt {
         var request = EtcdTransaction()
-        request.compares = transaction.conditions.map { (keys.key($0.key), $0.revision ?? 0) }
+        request.compares = transaction.conditions.map { (keys.key($0.key), keys.compared($0.revision)) }
+        request.compares.append((keys.store, record.revision))
         var changes = false
         for write in writes {
             switch write {
@@ -75,20 +129,27 @@ extension EtcdStore {
             }
         }
         // What stands is told also to who changes nothing: the clock says which revision that is.
-        request.success.append(changes ? .put(keys.clock, []) : .range(EtcdRange(key: keys.clock)))
+        request.success.append(changes ? .put(keys.clock, mark) : .range(EtcdRange(key: keys.clock)))
         request.failure = transaction.conditions.map { .range(EtcdRange(key: keys.key($0.key))) }
-        request.failure.append(.range(EtcdRange(key: keys.clock)))
-        return (request, changes)
+        request.failure += [.range(EtcdRange(key: keys.store, isKeysOnly: true)), .range(EtcdRange(key: keys.clock))]
+        let conditions = Set(transaction.conditions.map(\.key))
+        let isGuarded = writes.allSatisfy { write in
+            // A deletion says what it deletes, in its conditions or by what was found standing.
+            if case .put(let key, _) = write { conditions.contains(key) } else { true }
+        }
+        return Attempt(request: request, changes: changes, isGuarded: isGuarded)
     }
 
     /// The condition that didn't hold; nil if all of the caller's do.
     private func conflict(_ transaction: StoreTransaction, _ answer: EtcdTransactionAnswer) -> StoreFailure? {
         for (condition, found) in zip(transaction.conditions, answer.ranges) {
             let current = found.values.first
-            guard current?.revision != condition.revision else { continue }
+            guard current?.revision ?? 0 != keys.compared(condition.revision) else { continue }
             return .conflict(
                 condition.key,
-                current: current.map { StoredObject(key: condition.key, value: Array($0.value), revision: $0.revision) })
+                current: current.map {
+                    StoredObject(key: condition.key, value: Array($0.value), revision: keys.told($0.revision))
+                })
         }
         return nil
     }
@@ -120,9 +181,11 @@ extension EtcdStore {
         return lease
     }
 
-    package func leases() throws(StoreFailure) -> [String: [UInt8]] {
+    package func leases() throws(StoreFailure) -> [String: [UInt8]] { try Self.leases(client, keys) }
+
+    static func leases(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> [String: [UInt8]] {
         let span = keys.allLeases
-        let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in
+        let answer: EtcdRangeAnswer = try ask { () throws(EtcdFailure) in
             try client.call(EtcdPath.range, EtcdRange(key: span.key, end: span.end, limit: 1000).bytes)
         }
         return Dictionary(

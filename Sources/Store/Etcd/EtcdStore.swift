@@ -6,10 +6,12 @@ internal import Synchronization
 internal import Wire
 
 /// The store of control planes that are several: an etcd v3 cluster. Every change is one transaction of etcd's and has its revision; reads are
-/// linearisable. A change whose answer got lost is `.unavailable`: it may have happened. Nothing of an authority's keys is ever here (I22).
+/// linearisable. A change whose answer got lost is sent again if it can't happen twice; where that doesn't tell either it is `.unavailable`: it may have happened. Nothing of an authority's keys is ever here (I22).
 package final class EtcdStore: Store {
-    package let identity: String
+    package var identity: String { record.identity }
     package let isShared = true
+    /// As it stood when this process came: a change of it means that another store is in its place.
+    let record: EtcdRecord
     let keys: EtcdKeys
     let client: EtcdClient
     let history: EtcdHistory
@@ -17,18 +19,17 @@ package final class EtcdStore: Store {
     let known: Atomic<UInt64>
     private let observers: EtcdObservers
 
-    /// Raised when what stands in etcd changes its form.
-    private static let version: Int64 = 1
-
     /// Reaches the cluster, and makes a store below the prefix if nothing is there. Blocks for some seconds at most.
     /// - Throws: `.unusable` if something else is there, or who answers is no etcd; `.unavailable` if nobody does.
     package init(_ settings: EtcdSettings) throws(StoreFailure) {
         try settings.check()
-        keys = EtcdKeys(prefix: settings.prefix)
+        var keys = EtcdKeys(prefix: settings.prefix)
         client = try EtcdClient(settings)
         do throws(StoreFailure) {
-            identity = try Self.open(client, keys)
-            let revision = try Self.revision(client, keys)
+            record = try Self.open(client, keys)
+            keys.base = record.base
+            self.keys = keys
+            let revision = try Self.clock(client, keys)
             known = Atomic(revision)
             history = EtcdHistory(after: revision)
             observers = try EtcdObservers()
@@ -37,7 +38,7 @@ package final class EtcdStore: Store {
             throw error
         }
         let observers = observers
-        client.send(.follow(keys, history, news: { observers.tell() }))
+        client.send(.follow(self.keys, history, news: { observers.tell() }))
     }
 
     deinit {
@@ -47,54 +48,48 @@ package final class EtcdStore: Store {
 
     // MARK: - Opening
 
-    private static func open(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> String {
-        if let identity = try read(client, keys) { return identity }
-        let span = keys.everything
-        let others: EtcdRangeAnswer = try ask {
-            () throws(EtcdFailure) in
-            try client.call(
-                EtcdPath.range, EtcdRange(key: span.key, end: span.end, limit: 1, isKeysOnly: true).bytes)
-        }
-        if let other = others.values.first {
-            throw .unusable(
-                "etcd: \(String(decoding: other.key, as: UTF8.self)) is there, but no store of Warren's is at \(keys.prefix): choose another prefix"
-            )
-        }
-        let digits = randomBytes(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        let text = Value.object([("identity", .string(digits)), ("version", .integer(version))]).jsonBytes
+    private static func open(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> EtcdRecord {
+        if let record = try EtcdRecord.read(client, keys) { return record }
+        try checkEmpty(client, keys)
+        let record = EtcdRecord(identity: randomBytes(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
         var transaction = EtcdTransaction()
-        transaction.compares = [(keys.store, 0)]
-        transaction.success = [.put(keys.store, text), .put(keys.clock, [])]
+        transaction.compares = [(keys.store, 0), (keys.importing, 0)]
+        transaction.success = [.put(keys.store, record.text), .put(keys.clock, [])]
         let bytes = transaction.bytes
         // Of two that make it one does; and what got lost on the way may have been made: it is read in any case.
         do throws(EtcdFailure) {
             let _: EtcdTransactionAnswer = try client.call(EtcdPath.transaction, bytes, isRead: true)
         } catch { throw error.storeFailure }
-        guard let identity = try read(client, keys) else { throw .unavailable("etcd: \(keys.prefix)/store vanished") }
-        return identity
+        guard let made = try EtcdRecord.read(client, keys) else { throw .unavailable("etcd: \(keys.prefix)/store vanished") }
+        return made
     }
 
-    /// The identity; nil if there is no store.
-    private static func read(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> String? {
-        let answer: EtcdRangeAnswer = try ask { () throws(EtcdFailure) in
-            try client.call(EtcdPath.range, EtcdRange(key: keys.store).bytes)
+    /// Nothing of anybody's is below the prefix.
+    static func checkEmpty(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) {
+        var request = EtcdTransaction()
+        let span = keys.everything
+        request.success = [
+            .range(EtcdRange(key: keys.importing)), .range(EtcdRange(key: span.key, end: span.end, limit: 1, isKeysOnly: true)),
+        ]
+        let bytes = request.bytes
+        let answer: EtcdTransactionAnswer = try ask { () throws(EtcdFailure) in try client.call(EtcdPath.transaction, bytes) }
+        if let mark = answer.ranges.first?.values.first {
+            let whose = EtcdImportMark.identity(in: mark.value).map { " \($0)" } ?? ""
+            throw .unusable(
+                "etcd: the store\(whose) is being put at \(keys.prefix), or that was broken off: let `warren control migrate` or `restore` finish, or run it again; nothing is served before"
+            )
         }
-        guard let found = answer.values.first else { return nil }
-        guard let value = try? JSON.read(Array(found.value)), let version = value["version"]?.integerValue else {
-            throw .unusable("etcd: \(keys.prefix)/store isn't Warren's")
+        if let other = answer.ranges.last?.values.first {
+            throw .unusable(
+                "etcd: \(String(decoding: other.key, as: UTF8.self)) is there, but no store of Warren's is at \(keys.prefix): choose another prefix"
+            )
         }
-        guard version == Self.version else {
-            throw .unusable("etcd: \(keys.prefix)/store is of version \(version); this program knows version \(Self.version)")
-        }
-        guard let identity = value["identity"]?.stringValue, !identity.isEmpty else {
-            throw .unusable("etcd: \(keys.prefix)/store is damaged: the store's identity is missing")
-        }
-        return identity
     }
 
-    private static func revision(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> UInt64 {
+    /// The newest revision of ours.
+    private static func clock(_ client: EtcdClient, _ keys: EtcdKeys) throws(StoreFailure) -> UInt64 {
         let answer: EtcdRangeAnswer = try ask { () throws(EtcdFailure) in
-            try client.call(EtcdPath.range, EtcdRange(key: keys.clock).bytes)
+            try client.call(EtcdPath.range, EtcdRange(key: keys.clock).bytes, isQuick: true)
         }
         return try clock(answer, keys)
     }
@@ -103,7 +98,7 @@ package final class EtcdStore: Store {
         guard let revision = answer?.values.first?.revision else {
             throw .unusable("etcd: damaged: \(keys.prefix)/clock is missing")
         }
-        return revision
+        return keys.told(revision)
     }
 
     static func ask<Answer>(_ body: () throws(EtcdFailure) -> Answer) throws(StoreFailure) -> Answer {
@@ -114,23 +109,29 @@ package final class EtcdStore: Store {
 
     /// Whoever asks for changes afterwards gets all up to it.
     package func revision() throws(StoreFailure) -> UInt64 {
-        let revision = try Self.revision(client, keys)
+        let revision = try Self.clock(client, keys)
         note(revision)
         return revision
     }
 
     package func get(_ key: StoreKey) throws(StoreFailure) -> StoredObject? {
         let range = EtcdRange(key: keys.key(key))
-        let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in try client.call(EtcdPath.range, range.bytes) }
-        return answer.values.first.map { StoredObject(key: key, value: Array($0.value), revision: $0.revision) }
+        let answer: EtcdRangeAnswer = try Self.ask { () throws(EtcdFailure) in
+            try client.call(EtcdPath.range, range.bytes, isQuick: true)
+        }
+        return answer.values.first.map { StoredObject(key: key, value: Array($0.value), revision: keys.told($0.revision)) }
     }
 
     package func observe(_ notify: @escaping @Sendable () -> Void) { observers.add(notify) }
 
     package func changes(after revision: UInt64, limit: Int) throws(StoreFailure) -> [StoreChange] {
+        guard !history.isOver else { throw .unusable(keys.replaced) }
         guard limit > 0 else { return [] }
+        let born = keys.told(record.revision)
+        guard revision >= born else { throw .compacted(oldest: born) }
         let known = known.load(ordering: .acquiring)
         if revision >= history.floor, revision < known, !history.wait(for: known, until: .now() + EtcdClient.patience) {
+            if history.isOver { throw .unusable(keys.replaced) }
             throw .unavailable("etcd's watch is behind: the change at \(known) hasn't come")
         }
         if let changes = history.changes(after: revision, limit: limit) { return changes }
@@ -140,9 +141,10 @@ package final class EtcdStore: Store {
     package func compact(before revision: UInt64) throws(StoreFailure) {
         guard revision > 0 else { return }
         let last = min(revision - 1, try self.revision())
-        guard last > 0 else { return }
+        let asked = keys.asked(last)
+        guard asked > 0 else { return }
         do throws(EtcdFailure) {
-            let _: EtcdPlainAnswer = try client.call(EtcdPath.compact, EtcdRequest.compact(last))
+            let _: EtcdPlainAnswer = try client.call(EtcdPath.compact, EtcdRequest.compact(asked))
         } catch {
             // Others were there before, and further.
             guard error.isCompacted else { throw error.storeFailure }

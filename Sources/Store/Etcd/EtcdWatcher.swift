@@ -73,6 +73,11 @@ final class EtcdWatcher: GRPCStreamDelegate, TimerTarget {
             guard cluster.isKnown(answer.header) else { return link.suspect(link.member, "it is of another cluster") }
             if answer.isCancelled { return cancelled(answer) }
             feed.take(answer)
+            if feed.isReplaced {
+                history.end()
+                news()
+                return close()
+            }
             if let lost = feed.lost {
                 history.forget(upTo: lost)
                 feed = EtcdFeed(keys, after: lost)
@@ -91,9 +96,10 @@ final class EtcdWatcher: GRPCStreamDelegate, TimerTarget {
     private func cancelled(_ answer: EtcdWatchAnswer) {
         if answer.compacted > 0 {
             // What came between is gone: whoever follows reads everything anew, and is told by asking.
-            history.forget(upTo: answer.compacted)
+            history.forget(upTo: keys.told(answer.compacted))
             news()
         }
+        if EtcdFailure.isLoginOver(answer.reason) { link.renewLogin() }
         again()
     }
 
@@ -104,6 +110,7 @@ final class EtcdWatcher: GRPCStreamDelegate, TimerTarget {
         guard stream === self.stream else { return }
         self.stream = nil
         if status.message.contains("no leader") { link.suspect(link.member, "it has no leader") }
+        if EtcdFailure.isLoginOver(status.message) { link.renewLogin() }
         again()
     }
 }
@@ -164,10 +171,12 @@ final class EtcdPast: GRPCStreamDelegate, TimerTarget {
         do throws(WireFailure) {
             let answer = try EtcdWatchAnswer(decoding: message[...])
             if answer.isCancelled {
-                if answer.compacted > 0 { return finish(.failure(.compacted(answer.compacted))) }
+                if answer.compacted > 0 { return finish(.failure(.compacted(keys.told(answer.compacted)))) }
+                if EtcdFailure.isLoginOver(answer.reason) { link.renewLogin() }
                 return finish(.failure(.failed(.lost("etcd at \(member) ended a watch: \(answer.reason)"))))
             }
             feed.take(answer)
+            if feed.isReplaced { return finish(.failure(.failed(.foreign(keys.replaced)))) }
             if let lost = feed.lost { return finish(.failure(.compacted(lost))) }
             let whole = feed.changes.prefix { $0.revision <= feed.complete }
             if whole.count > limit || feed.complete >= end { return finish(.success(wholeTransactions(whole, limit: limit))) }

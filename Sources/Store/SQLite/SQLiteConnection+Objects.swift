@@ -105,6 +105,19 @@ extension SQLiteConnection {
         try run("UPDATE store SET identity = ?1, revision = ?2, compacted = ?2", [.text(identity), .integer(revision)])
     }
 
+    /// A table that is there only then, so that it takes no other version of the schema.
+    func destination() throws(StoreFailure) -> String? {
+        let isMoved = try query("SELECT 1 FROM sqlite_schema WHERE name = 'moved'") { $0.integer(0) }.first != nil
+        return isMoved ? try query("SELECT destination FROM moved") { $0.text(0) }.first : nil
+    }
+
+    func move(to destination: String?) throws(StoreFailure) {
+        try run("DROP TABLE IF EXISTS moved")
+        guard let destination else { return }
+        try run("CREATE TABLE moved (destination TEXT NOT NULL) STRICT")
+        try run("INSERT INTO moved VALUES (?)", [.text(destination)])
+    }
+
     func compact(before revision: UInt64) throws(StoreFailure) {
         guard revision > 0 else { return }
         let last = min(revision - 1, try self.revision())

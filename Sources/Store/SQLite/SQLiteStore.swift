@@ -5,7 +5,7 @@ import Synchronization
 
 /// The store of a control plane that stands alone: one SQLite file. Every call takes the one connection in turn; a commit returns after its log is on
 /// the disk (I23). The file belongs to one control plane; others may read it, for a backup.
-package final class SQLiteStore: RestorableStore {
+package final class SQLiteStore: Store {
     package let identity: String
     package let isShared = false
     private let connection: Mutex<SQLiteConnection>
@@ -16,11 +16,18 @@ package final class SQLiteStore: RestorableStore {
     private let leased = Mutex<[String: [UInt8]]>([:])
 
     /// Opens the store at a path, or makes it there; its folder must be there.
-    /// - Throws: `.unusable` if there is something else, a newer version, or damage; it is left as it is.
-    package init(path: String) throws(StoreFailure) {
+    /// - Parameter isMoving: also one that was moved elsewhere: not to serve it.
+    /// - Throws: `.unusable` if there is something else, a newer version, damage, or what was moved elsewhere; it is left as it is.
+    package init(path: String, isMoving: Bool = false) throws(StoreFailure) {
         file = try SQLiteSchema.takeFile(path)
         let connection = try SQLiteConnection(path: path)
         identity = try SQLiteSchema.open(connection)
+        let destination = try connection.destination()
+        if !isMoving, let destination {
+            throw .unusable(
+                "\(path): this store was moved to \(destination): set store.etcd to that. If the move broke off, `warren control migrate` finishes it, and with --cancel takes it back"
+            )
+        }
         self.connection = Mutex(connection)
     }
 
@@ -89,12 +96,27 @@ package final class SQLiteStore: RestorableStore {
         }
     }
 
-    package func restore(_ objects: [StoredObject], identity: String, revision: UInt64) throws(StoreFailure) {
+    /// In one step: these objects stand and nothing else, all of this revision, which is the newest; the store is called so from its next opening on.
+    /// What happened before is forgotten.
+    package func restore(_ contents: StoreContents) throws(StoreFailure) {
         try connection.withLock { connection throws(StoreFailure) in
             let connection = connection
             try connection.transaction(writing: true) { () throws(StoreFailure) in
-                try connection.restore(objects, identity: identity, revision: revision)
+                try connection.restore(contents.objects, identity: contents.identity, revision: contents.revision)
+                try connection.move(to: nil)
             }
+        }
+    }
+
+    /// Where it was moved, or is being: it isn't served from here since. Nil: it is.
+    package func destination() throws(StoreFailure) -> String? {
+        try connection.withLock { connection throws(StoreFailure) in try connection.destination() }
+    }
+
+    package func move(to destination: String?) throws(StoreFailure) {
+        try connection.withLock { connection throws(StoreFailure) in
+            let connection = connection
+            try connection.transaction(writing: true) { () throws(StoreFailure) in try connection.move(to: destination) }
         }
     }
 

@@ -11,6 +11,7 @@ package final class EtcdMembers: Sendable {
     package let ports: [UInt16]
     private let peerPorts: [UInt16]
     private let arguments: [String]
+    private let entry: [String]
     private let members: Mutex<[RunningCommand?]>
     /// Removes the folder when we are gone.
     private let janitor: RunningCommand
@@ -21,8 +22,10 @@ package final class EtcdMembers: Sendable {
     package var key: String { "\(folder)/member.key" }
 
     /// Starts them and waits until they serve, for 30 s at most.
-    /// - Parameter arguments: more of them, for every member.
-    package init(_ count: Int = 3, arguments: [String] = []) throws {
+    /// - Parameters:
+    ///   - arguments: more of them, for every member.
+    ///   - entry: the command that runs its further arguments in the network namespace whose loopback they are on, in its own place.
+    package init(_ count: Int = 3, arguments: [String] = [], entry: [String] = []) throws {
         guard Files.exists("/usr/bin/etcd") else {
             throw LabFailure(description: "/usr/bin/etcd isn't there: deploy/install-dependencies.sh installs it")
         }
@@ -32,6 +35,7 @@ package final class EtcdMembers: Sendable {
         janitor = try RunningCommand(["sh", "-c", "read x; rm -rf \"$1\"", "sh", folder], holdsInput: true)
         (ports, peerPorts) = (Array(all.prefix(count)), Array(all.dropFirst(count)))
         self.arguments = arguments
+        self.entry = entry
         members = Mutex(Array(repeating: nil, count: count))
         try Self.makeCertificates(folder)
         listeners.close()
@@ -51,7 +55,7 @@ package final class EtcdMembers: Sendable {
         let (client, peer) = ("https://127.0.0.1:\(ports[index])", "http://127.0.0.1:\(peerPorts[index])")
         let others = peerPorts.indices.map { "m\($0)=http://127.0.0.1:\(peerPorts[$0])" }
         let command =
-            [
+            entry + [
                 "/usr/bin/etcd", "--name", "m\(index)", "--data-dir", "\(folder)/m\(index)", "--listen-client-urls", client,
                 "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                 "--initial-cluster", others.joined(separator: ","), "--initial-cluster-token", folder, "--client-cert-auth",
@@ -79,10 +83,11 @@ package final class EtcdMembers: Sendable {
 
     /// Waits until a member serves, which it does when it has a leader.
     package func waitUntilHealthy(_ index: Int, seconds: Double = 30) throws {
-        let command = [
-            "curl", "-sS", "--max-time", "2", "--cacert", authority, "--cert", certificate, "--key", key,
-            "https://127.0.0.1:\(ports[index])/health",
-        ]
+        let command =
+            entry + [
+                "curl", "-sS", "--max-time", "2", "--cacert", authority, "--cert", certificate, "--key", key,
+                "https://127.0.0.1:\(ports[index])/health",
+            ]
         try waitUntil(
             "etcd member \(index) serves", seconds: seconds,
             detail: { members.withLock { $0[index]?.err.suffix(2000).description ?? "" } }
@@ -95,7 +100,7 @@ package final class EtcdMembers: Sendable {
     @discardableResult
     package func control(_ arguments: String...) throws -> String {
         let outcome = try RunningCommand.run(
-            [
+            entry + [
                 "/usr/bin/etcdctl", "--endpoints", ports.map { "https://127.0.0.1:\($0)" }.joined(separator: ","), "--cacert",
                 authority, "--cert", certificate, "--key", key,
             ] + arguments, environment: ["ETCDCTL_API": "3"])

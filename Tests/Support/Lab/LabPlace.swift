@@ -88,6 +88,8 @@ package struct LabFailure: Error, CustomStringConvertible {
 package struct LabOutside: LabPlace {
     package let holder: CInt
     package var entry: [String] { ["nsenter", "--target", "\(holder)", "--mount", "--net", "--pid", "--uts", "--"] }
+    /// The command that runs its further arguments in its network alone, in its own place.
+    package var networkEntry: [String] { ["nsenter", "--net=/proc/\(holder)/ns/net", "--"] }
     package var address: String { AddressPlan.outside }
     package var address6: String { AddressPlan.outside6 }
 }

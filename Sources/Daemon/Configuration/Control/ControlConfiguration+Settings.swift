@@ -46,6 +46,18 @@ extension ControlConfiguration {
             "certificate", \.store.certificate,
             "What is shown to etcd, in PEM: for etcd's own users its common name is the user. Read for each connection."),
         etcdFile("key", \.store.key, "Its private key."),
+        .text(
+            "store.user", \.store.user, "name, or empty",
+            "One of etcd's own users, where they log in by password; it goes before what the certificate says.",
+            because: "A certificate whose common name is the user needs no password.",
+            problem: { text in
+                text.utf8.count <= 128 && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7f }
+                    ? nil : ("is no user's name", "Write the name as `etcdctl user list` has it.")
+            }),
+        etcdFile(
+            "passwordFile", \.store.passwordFile,
+            "A file for its owner alone whose first line is the user's password. Read for each login, which is renewed when etcd wants it."
+        ),
     ]
 
     private static func etcdFile(

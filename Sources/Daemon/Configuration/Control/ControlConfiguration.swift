@@ -49,11 +49,16 @@ package struct ControlConfiguration: ConfigurationTable {
 
 /// Where the store is.
 package struct StoreSettings: Sendable {
+    package init() {}
+
     /// Empty: SQLite, in the state's directory.
     package var etcd = ""
     package var ca = ""
     package var certificate = ""
     package var key = ""
+    /// One of etcd's own users; empty: who we are the certificate says.
+    package var user = ""
+    package var passwordFile = ""
 
     /// What doesn't fit together.
     package var problem: (key: String, message: String, remedy: String)? {
@@ -67,13 +72,20 @@ package struct StoreSettings: Sendable {
                 "Give both, or none if etcd asks for no certificate."
             )
         }
+        if user.isEmpty != passwordFile.isEmpty {
+            return (
+                "store", "of store.user and store.passwordFile only one is given",
+                "Give both, or none if a certificate says who this is."
+            )
+        }
         if !address.isPlain, ca.isEmpty {
             return ("store", "store.ca is missing", "Name the file with the authority of etcd's certificates.")
         }
         return nil
     }
 
-    static let form =
+    /// How an address of etcd is written: a sentence.
+    package static let form =
         "Write etcd://HOST:PORT,HOST:PORT/PREFIX, or etcd+http://127.0.0.1:2379/PREFIX for one on this host that has no TLS."
 }
 

@@ -4,41 +4,29 @@ internal import Daemon
 internal import Kernel
 internal import Store
 
-/// Puts a backup back, while no control plane runs: the authority first, then the store in one step. Tokens are gone with that; hosts go on by
-/// their certificates, and take the store over since it has its identity and a revision above all that they have seen (I21, I22). Blocking.
+/// Puts a backup back, while no control plane runs: the authority first, then the store, which serves when it is whole. Tokens are gone with that; hosts go
+/// on by their certificates, and take the store over since it has its identity and a revision above all that they have seen (I21, I22). Blocking.
 struct Restore {
     let file: String
     let passphraseFile: String?
     /// Whatever there is goes.
     let replaces: Bool
     let configuration: ControlConfiguration
+    /// Told how far it is, in lines for people.
+    let tell: (String) -> Void
 
     /// What was done, in sentences.
     func run(now: Int64 = WallTime.now().seconds) throws(ControlFailure) -> String {
-        // Etcd counts revisions itself, and hosts take none that is older than what they saw (I21).
-        guard configuration.store.etcd.isEmpty else {
-            throw ControlFailure(
-                "a backup is put back into a store of SQLite, and store.etcd is set: restore etcd from a snapshot of its own, by `etcdutl`"
-            )
-        }
         let backup = try read()
         guard backup.trustDomain == configuration.mesh.trustDomain else {
             throw ControlFailure(
                 "the backup is of trust domain \(backup.trustDomain), the configuration says \(configuration.mesh.trustDomain)")
         }
         try? File.makeDirectory(configuration.directory, mode: 0o755)
-        let revision = backup.revisionAfterRestoring(now: now)
-        // Taken first: its lock says that no control plane runs.
-        let store = try Self.attempt { () throws(StoreFailure) in try SQLiteStore(path: configuration.storeFile) }
-        let standing = try Self.attempt { () throws(StoreFailure) in try store.revision() }
-        guard standing == 0 || replaces else {
-            throw ControlFailure("\(configuration.storeFile) holds a mesh already: move it away, or say --replace")
-        }
-        let authority = try restoreAuthority(backup)
-        let raised = max(revision, standing + 1)
-        try Self.attempt { () throws(StoreFailure) in
-            try store.restore(backup.objects, identity: backup.identity, revision: raised)
-        }
+        let (authority, raised) =
+            if let settings = EtcdSettings(configuration.store) { try restore(backup, into: settings, now) } else {
+                try restoreFile(backup, now)
+            }
         return """
             restored \(backup.objects.count) objects of \(timestamp(backup.created)), as revision \(raised).
             \(authority)
@@ -48,9 +36,50 @@ struct Restore {
             """
     }
 
+    private func restoreFile(_ backup: Backup, _ now: Int64) throws(ControlFailure) -> (authority: String, revision: UInt64) {
+        // Taken first: its lock says that no control plane runs.
+        let store = try Self.attempt { () throws(StoreFailure) in
+            try SQLiteStore(path: configuration.storeFile, isMoving: true)
+        }
+        let standing = try Self.attempt { () throws(StoreFailure) in try store.revision() }
+        guard standing == 0 || replaces else {
+            throw ControlFailure("\(configuration.storeFile) holds a mesh already: move it away, or say --replace")
+        }
+        let authority = try restoreAuthority(backup)
+        let raised = max(backup.revisionAfterRestoring(now: now), standing + 1)
+        try Self.attempt { () throws(StoreFailure) in
+            try store.restore(
+                StoreContents(identity: backup.identity, revision: raised, objects: MovedObjects.own(backup.objects)))
+        }
+        return (authority, raised)
+    }
+
+    private func restore(
+        _ backup: Backup, into settings: EtcdSettings, _ now: Int64
+    ) throws(ControlFailure) -> (authority: String, revision: UInt64) {
+        let authority = try restoreAuthority(backup)
+        let standing = try Assembly.standingAuthority(configuration)
+        let revision = try Self.attempt { () throws(StoreFailure) in
+            let contents = StoreContents(
+                identity: backup.identity, revision: backup.revisionAfterRestoring(now: now),
+                objects: MovedObjects.shared(backup.objects, authority: standing))
+            let move = try EtcdMove(contents, to: settings, tell: tell)
+            if case .alreadyDone(let isUntouched) = try move.prepare(replacing: replaces) {
+                guard isUntouched else {
+                    throw .unusable(
+                        "this backup was put back before, and the store has changed since: say --replace to lose that")
+                }
+                return UInt64?.none
+            }
+            return try move.finish()
+        }
+        guard let revision else { throw ControlFailure("this backup is in the store already: start warren-control") }
+        return (authority, revision)
+    }
+
     private static func attempt<Result>(_ body: () throws(StoreFailure) -> Result) throws(ControlFailure) -> Result {
         do throws(StoreFailure) { return try body() } catch {
-            throw ControlFailure("the store can't be restored: \(ResourceServer.words(error))")
+            throw ControlFailure("the store can't be restored: \(error.text)")
         }
     }
 
