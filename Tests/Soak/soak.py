@@ -120,6 +120,18 @@ def state(daemon):
     }
 
 
+def steady_state(daemon):
+    """What a host holds once that is the same twice in a row: a child that checks rules has pipes for a moment."""
+    last = state(daemon)
+    for _ in range(20):
+        time.sleep(1)
+        now = state(daemon)
+        if now["descriptors"] == last["descriptors"]:
+            return now
+        last = now
+    raise SystemExit("soak: %s's warrend doesn't come to rest" % daemon.host)
+
+
 def descriptors(daemon):
     """What a daemon has open, and how often: files by name, sockets by what the kernel tells of them."""
     sockets = {}
@@ -332,14 +344,15 @@ def main():
     # Whatever happens later happens once before: what is made at its first use is no growth.
     warm = Traffic()
     trouble = Trouble(daemons, options.only and options.only.split(","))
-    for step in dict.fromkeys(trouble.steps):
+    # First what ends a daemon, so that the one that is looked at has carried the rest.
+    for step in sorted(dict.fromkeys(trouble.steps), key=lambda step: step not in (trouble.kill, trouble.restart)):
         step()
     for _ in ATTACKS:
         trouble.attack()
     warm.stop()
     # Memory that was lent goes back after ten seconds, idle tunnels after five minutes: these are ended as a reload ends them, by their certificates.
     time.sleep(45)
-    before = {daemon.host: state(daemon) for daemon in daemons}
+    before = {daemon.host: steady_state(daemon) for daemon in daemons}
     opened = {daemon.host: descriptors(daemon) for daemon in daemons}
 
     traffic = Traffic()
