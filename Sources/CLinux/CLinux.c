@@ -43,6 +43,20 @@ int clinux_accept(int listener, struct sockaddr_storage *peer, socklen_t *length
     return accept4(listener, (struct sockaddr *)peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+int clinux_tcp_shortest_round_trip(int socket, uint32_t *microseconds) {
+    // linux/tcp.h can't stand beside netinet/tcp.h, whose structure ends before tcpi_min_rtt: 8 bytes, 24 times 4, 4 times 8, 3 times 4.
+    enum { min_rtt = 148 };
+    uint32_t info[min_rtt / 4 + 1];
+    socklen_t length = sizeof info;
+    if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, info, &length) != 0) return -1;
+    if (length < sizeof info) {
+        errno = ENOPROTOOPT;
+        return -1;
+    }
+    *microseconds = info[min_rtt / 4];
+    return 0;
+}
+
 int clinux_enter_network_namespace(int descriptor) { return setns(descriptor, CLONE_NEWNET); }
 
 long clinux_splice(int from, int to, size_t count) {

@@ -93,6 +93,13 @@ extension Descriptor {
         }
     }
 
+    /// The least round-trip time that TCP saw here within the last minutes (tcp_min_rtt_wlen); nil before the first.
+    package borrowing func shortestRoundTrip() -> Interval? {
+        var time: UInt32 = 0
+        guard unsafe clinux_tcp_shortest_round_trip(number, &time) == 0, time < UInt32.max else { return nil }
+        return .microseconds(UInt64(time))
+    }
+
     /// The error that waits on the socket; nil if none.
     package borrowing func takeError() -> Errno? {
         var value: CInt = 0

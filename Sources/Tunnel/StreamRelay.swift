@@ -56,14 +56,15 @@ package final class StreamRelay {
 
     private var fromApplication: UInt64 = 0
     private var toApplication: UInt64 = 0
-    /// What was lent of the window budget, and what the peer sent since the window last grew.
     var patience = RelayPatience()
-    private var grown = 0
-    private var sinceGrowth = 0
+    /// What it has beyond the first was lent of the window budget.
+    private var window: StreamWindow
+    private var lastLarge: Instant?
 
     package init(_ context: RelayContext, owner: any StreamOwner) {
         self.context = context
         self.owner = owner
+        window = StreamWindow(at: context.loop.now)
     }
 
     /// Client: bytes that the client's application sent are *received*.
@@ -101,6 +102,15 @@ package final class StreamRelay {
         }
         if !held.isEmpty { flushHeld() }
         finishIfDone()
+    }
+
+    /// Whether a frame of its is talk: small, and not what a large transfer leaves between its large ones.
+    func isTalking(_ frame: Int, at now: Instant) -> Bool {
+        guard frame < BulkWatch.frame else {
+            lastLarge = now
+            return false
+        }
+        return lastLarge.map { now.since($0) >= BulkWatch.spell } ?? true
     }
 
     /// Resets the application and the stream.
@@ -152,8 +162,7 @@ extension StreamRelay {
     /// The stream is gone. Only after both ends that is as it should be.
     func streamClosed(_ error: UInt32) {
         tunnel = nil
-        context.windows.giveBack(grown)
-        grown = 0
+        context.windows.giveBack(window.giveBack())
         guard state != .over else { return }
         if error == HTTP2Code.noError && applicationEnded && peerEnded { return }
         // Who resets an unanswered stream for another reason than not to have taken it may have done something with it (I13).
@@ -165,8 +174,7 @@ extension StreamRelay {
     /// The tunnel under the stream failed, and this is why.
     func tunnelFailed(_ failure: ConnectionFailure) {
         tunnel = nil
-        context.windows.giveBack(grown)
-        grown = 0
+        context.windows.giveBack(window.giveBack())
         guard state != .over else { return }
         if state == .relaying && applicationEnded && peerEnded { return }
         fail(failure)
@@ -208,17 +216,17 @@ extension StreamRelay {
         }
     }
 
-    /// A stream whose application takes everything at once gets a larger window, as long as the loop's budget lasts.
+    /// A stream whose application takes everything at once gets a larger window if it has use for it, as long as the loop's budget lasts.
     private func grow(_ count: Int) {
-        sinceGrowth += count
         guard let tunnel, held.isEmpty, state == .relaying else { return }
-        let window = tunnel.initialWindow + grown
-        guard sinceGrowth >= window, window < context.bounds.largestStreamWindow else { return }
-        let more = min(window, context.bounds.largestStreamWindow - window)
-        guard context.windows.take(more) else { return }
-        grown += more
-        sinceGrowth = 0
-        tunnel.growWindow(stream, to: window + more)
+        let more = window.note(
+            count, at: context.loop.now, initial: tunnel.initialWindow, largest: context.bounds.largestStreamWindow,
+            way: { tunnel.roundTrip }, isShared: { tunnel.isTalkative })
+        guard more != 0 else { return }
+        let loan = window.grown + more - window.lent
+        guard loan <= 0 || context.windows.take(loan) else { return }
+        window.grow(more)
+        tunnel.setWindow(stream, to: tunnel.initialWindow + window.grown)
     }
 }
 

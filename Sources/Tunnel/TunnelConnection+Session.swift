@@ -77,8 +77,10 @@ extension TunnelConnection: HTTP2SessionDelegate {
 
     package func dataReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32, _ bytes: UnsafeRawBufferPointer) {
         guard let context = unsafe context else { return }
-        noteFrame(bytes.count)
-        unsafe Unmanaged<StreamRelay>.fromOpaque(context)._withUnsafeGuaranteedRef { unsafe $0.dataReceived(bytes) }
+        unsafe Unmanaged<StreamRelay>.fromOpaque(context)._withUnsafeGuaranteedRef {
+            noteFrame(bytes.count, of: $0)
+            unsafe $0.dataReceived(bytes)
+        }
     }
 
     package func endReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32) { unsafe Self.relay(context)?.endReceived() }
@@ -97,15 +99,16 @@ extension TunnelConnection: HTTP2SessionDelegate {
         _ context: UnsafeMutableRawPointer?, _ stream: Int32, into buffer: UnsafeMutableRawBufferPointer
     ) -> HTTP2DataRead {
         guard let context = unsafe context else { return .nothing }
-        let read = unsafe Unmanaged<StreamRelay>.fromOpaque(context)._withUnsafeGuaranteedRef {
-            unsafe $0.readData(into: buffer)
+        return unsafe Unmanaged<StreamRelay>.fromOpaque(context)._withUnsafeGuaranteedRef {
+            let read = unsafe $0.readData(into: buffer)
+            if case .bytes(let count) = read { noteFrame(count, of: $0) }
+            return read
         }
-        if case .bytes(let count) = read { noteFrame(count) }
-        return read
     }
 
-    private func noteFrame(_ count: Int) {
+    private func noteFrame(_ count: Int, of relay: StreamRelay) {
         if bulk.note(count, at: loop.now) { mustTellBulk = true }
+        if relay.isTalking(count, at: loop.now) { talk = loop.now }
     }
 
     package func goAwayReceived(lastStream: Int32, error: UInt32) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HTTP
+internal import Kernel
 internal import Loop
 internal import TLS
 
@@ -78,7 +79,18 @@ extension TunnelConnection {
         queueTurn()
     }
 
-    func growWindow(_ stream: Int32, to bytes: Int) { http.growStreamWindow(stream, to: bytes) }
+    func setWindow(_ stream: Int32, to bytes: Int) { http.setStreamWindow(stream, to: bytes) }
+
+    /// The way there and back at its shortest, as the kernel saw it; it is asked once a second at most.
+    var roundTrip: Interval {
+        if let known = way, loop.now.since(known.at) < .seconds(1) { return known.time }
+        let time = socket?.shortestRoundTrip() ?? .zero
+        way = (time, loop.now)
+        return time
+    }
+
+    /// A stream that doesn't move in bulk said something lately.
+    var isTalkative: Bool { talk.map { loop.now.since($0) < StreamWindow.memory } ?? false }
 
     package func reset(_ stream: Int32, _ code: UInt32) {
         guard !isOver else { return }

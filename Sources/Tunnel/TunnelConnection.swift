@@ -85,6 +85,9 @@ package final class TunnelConnection {
     var lastUsed: Instant
     var pingSent: Instant?
     var bulk = BulkWatch()
+    /// When a stream last said something that doesn't move in bulk.
+    var talk: Instant?
+    var way: (time: Interval, at: Instant)?
     /// To be told when the session isn't at work.
     var mustTellBulk = false
     /// Streams so far, those open included.

@@ -74,7 +74,7 @@ private final class BulkEnd: HTTP2SessionDelegate {
 
     func requestReceived(_ stream: Int32, _ head: HTTP2RequestHead) {
         session.submitResponse(stream, status: 200, endStream: false)
-        session.growStreamWindow(stream, to: 1 << 20)
+        session.setStreamWindow(stream, to: 1 << 20)
     }
 
     func responseReceived(_ context: UnsafeMutableRawPointer?, _ stream: Int32, status: Int, headers: HTTPHeaders) {}

@@ -69,13 +69,20 @@ import Testing
         let (pair, stream) = try Pair.tunnel()
         #expect(pair.server.session.streamWindow(stream) == 256 << 10)
         pair.server.consumesAtOnce = false
-        pair.server.session.growStreamWindow(stream, to: 4 << 20)
+        pair.server.session.setStreamWindow(stream, to: 4 << 20)
         #expect(pair.server.session.streamWindow(stream) == 4 << 20)
         pair.client.send(stream, [UInt8](repeating: 1, count: 5 << 20))
         pair.settle()
         #expect(pair.server.inbox[stream]?.count == 4 << 20)
-        pair.server.session.growStreamWindow(stream, to: 1 << 20)
-        #expect(pair.server.session.streamWindow(stream) == 4 << 20)
+        pair.server.consumesAtOnce = true
+        pair.server.session.consume(stream, 4 << 20)
+        pair.settle()
+        // One that shrinks carries on: what was allowed already comes, and then less ahead.
+        pair.server.session.setStreamWindow(stream, to: 1 << 20)
+        #expect(pair.server.session.streamWindow(stream) == 1 << 20)
+        pair.client.send(stream, [UInt8](repeating: 2, count: 5 << 20))
+        pair.settle()
+        #expect(pair.server.inbox[stream]?.count == 10 << 20)
     }
 
     @Test func `credit of data that is dropped comes back to the connection`() throws {

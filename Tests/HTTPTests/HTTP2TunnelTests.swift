@@ -150,7 +150,7 @@ import Testing
             end.session.reset(stream, HTTP2Code.cancel)
             end.session.resume(stream)
             end.session.consume(stream, 10)
-            end.session.growStreamWindow(stream, to: 1 << 20)
+            end.session.setStreamWindow(stream, to: 1 << 20)
             unsafe end.session.setContext(stream, nil)
         }
         pair.server.session.submitResponse(stream, status: 200, endStream: true)

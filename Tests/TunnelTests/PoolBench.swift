@@ -45,11 +45,14 @@ final class PoolBench: TunnelDialer {
     private let serverHTTP2: HTTP2Settings
     private let tunnelBuffer: CInt?
 
-    init(bounds: TunnelBounds = TunnelBounds(), streamLimit: UInt32 = 200, tunnelBuffer: CInt? = nil) throws {
+    init(bounds: TunnelBounds = TunnelBounds(), streamLimit: UInt32 = 200, tunnelBuffer: CInt? = nil, streamWindow: UInt32? = nil)
+        throws
+    {
         loop = try Loop()
         self.bounds = bounds
         self.tunnelBuffer = tunnelBuffer
         var http2 = HTTP2Settings(.server)
+        if let streamWindow { http2.initialStreamWindow = streamWindow }
         http2.maxConcurrentStreams = streamLimit
         serverHTTP2 = http2
         listener = try LoopbackListener(buffer: tunnelBuffer)

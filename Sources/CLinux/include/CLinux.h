@@ -39,6 +39,9 @@ int clinux_sem_wait_until(sem_t *semaphore, const struct timespec *end);
 /// SO_ORIGINAL_DST of the family; fills a sockaddr_in or sockaddr_in6.
 int clinux_original_destination(int socket, int ipv6, struct sockaddr_storage *address, socklen_t *length);
 
+/// The least round-trip time that TCP saw on a socket within the last minutes, in microseconds; UINT32_MAX before there was one.
+int clinux_tcp_shortest_round_trip(int socket, uint32_t *microseconds);
+
 /// One descriptor over a Unix socket, with one byte of payload at least.
 long clinux_send_descriptor(int socket, int descriptor, const void *bytes, size_t count);
 /// `descriptor` is -1 if none came. EMSGSIZE: there were more bytes or descriptors than that; those are gone.
