@@ -7,7 +7,8 @@ internal import ResourceAPI
 internal import Store
 
 /// Writes into objects how far hosts have come with them, as the condition `Programmed` that `kubectl wait` reads: once when all have taken what
-/// stands, and before that only if it takes long or a host refuses. Many objects are one commit. On the loop of the API.
+/// stands, and before that only if it takes long or a host refuses; and into policies, with it, whether hosts judge by them. Many objects are one commit. On
+/// the loop of the API.
 ///
 ///     changed ──► waiting ──acknowledged, refused──► written ──► (refused: waiting)
 final class ProgrammedKeeper: StateObserver, TimerTarget {
@@ -85,10 +86,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     }
 
     private func look() {
-        guard isAlone() else {
-            (waiting, round) = ([:], [])
-            return
-        }
+        guard isAlone() else { return lookAtPolicies() }
         if round.isEmpty { round = Array(waiting.keys) }
         let now = Instant.now()
         var transaction = StoreTransaction()
@@ -118,19 +116,41 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
         commit(transaction)
     }
 
-    /// The object with the condition; nil if it says so already.
-    private static func stating(_ condition: Condition, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
+    /// Of several replicas each says what an object alone tells; who is first is right, and the others see that it stands.
+    private func lookAtPolicies() {
+        var transaction = StoreTransaction()
+        for key in Array(waiting.keys) {
+            guard key.resource == PolicyAcceptance.resource, let standing = state.cache.object(key),
+                let text = Self.stating(nil, standing, unlessTrue: false)
+            else {
+                waiting[key] = nil
+                continue
+            }
+            guard transaction.writes.count < Self.batch else { break }
+            waiting[key] = nil
+            transaction.conditions.append(.init(key, revision: standing.revision))
+            transaction.writes.append(.put(key, text))
+            writing[key] = text
+        }
+        round = []
+        commit(transaction)
+    }
+
+    /// The object with the condition, and what a policy says of itself; nil if it says so already.
+    private static func stating(_ programmed: Condition?, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
         // What can't be read is told elsewhere, by name.
         guard let object = try? JSON.read(standing.text) else { return nil }
         let generation = object.at("metadata", "generation")?.integerValue
         let before = object.at("status", "conditions")?.sequenceValue ?? []
-        if condition.stands(in: before, generation: generation) { return nil }
         let isTrue = before.contains {
-            $0["type"]?.stringValue == condition.type && $0["status"] == "True"
+            $0["type"]?.stringValue == programmed?.type && $0["status"] == "True"
                 && $0["observedGeneration"]?.integerValue == generation
         }
-        if unlessTrue, isTrue { return nil }
-        let after = condition.put(into: before, generation: generation, seconds: WallTime.now().seconds)
+        let accepted = standing.key.resource == PolicyAcceptance.resource ? PolicyAcceptance.condition(of: object) : nil
+        let conditions = [unlessTrue && isTrue ? nil : programmed, accepted].compactMap(\.self)
+        if conditions.allSatisfy({ $0.stands(in: before, generation: generation) }) { return nil }
+        let now = WallTime.now().seconds
+        let after = conditions.reduce(before) { $1.put(into: $0, generation: generation, seconds: now) }
         return ObjectText.stored(object.setting(["status", "conditions"], .array(after)))
     }
 
