@@ -156,6 +156,43 @@ extension HostTests.ForeignControlPlane {
         }
 
         @Test
+        func `I25 a token that is exchanged is shown with the next call, and one that expired is named until another comes`()
+            throws
+        {
+            let istiod = try start()
+            let before = try #require(istiod.events("node").last { $0["metadata.NODE_NAME"] == "host1" }?["token"])
+            try writeToken(0)
+            istiod.signal(SIGUSR1)
+            let again = try istiod.event("node", seconds: 10) { $0["metadata.NODE_NAME"] == "host1" && $0["token"] != before }
+            #expect(again["token"] != nil)
+            try waitUntil("it is back", seconds: 10) { try control()["control.state"] == "synchronised" }
+            // It comes back with what it holds, and is told no more than the difference.
+            #expect(istiod.events("subscribe").contains { $0.int("held") == 2 }, "\(istiod.events("subscribe"))")
+            let server = try stock.serve("echo", port: 8080)
+            try waitUntil("the mesh is on disk", seconds: 5) { nodes[0].host.exists("/var/lib/warren/node/last-mesh-of-istiod") }
+            // Expired, as istiod judges it: traffic goes on.
+            try writeToken(0, seconds: -60)
+            istiod.signal(SIGUSR1)
+            try waitFailure("istiod refuses the token of istio-system/ztunnel in \(Self.token), which expired at 2")
+            try waitFailure("authentication failure")
+            #expect(nodes[0].log.contains("which expired at"), "\(nodes[0].log.suffix(2000))")
+            try waitUntil("a person sees it", seconds: 1) {
+                let status = try nodes[0].warren("status").out
+                return status.contains("not connected") && status.contains("which expired at")
+            }
+            #expect(try web.call("echo", stock.address, port: 8080).echoed, "\(mesh.accessLog)")
+            // A restart meanwhile serves from what is kept.
+            try nodes[0].restart()
+            try waitCaptured()
+            #expect(try web.call("echo", stock.address, port: 8080).echoed, "\(mesh.accessLog)")
+            try writeToken(0)
+            try waitUntil("the new one is taken", seconds: 3, detail: { nodes[0].log.suffix(2000).description }) {
+                try control()["control.state"] == "synchronised"
+            }
+            withExtendedLifetime(server) {}
+        }
+
+        @Test
         func `who isn't the istiod that was meant sees no token, and a token that istiod or this host can't trust gets nothing`()
             throws
         {
