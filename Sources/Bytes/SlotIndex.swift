@@ -3,15 +3,26 @@
 /// Finds the slots of a table by the hashes of their keys. It doesn't hold the keys, which the table has: eight bytes for a slot. It is in shards: copies
 /// share those that are alike, so that a change to one copies a part of it. A value; one owner, one thread, though copies may be anywhere.
 package struct SlotIndex: Sendable {
-    private var shards = ContiguousArray(repeating: Shard(), count: shardCount)
-    private static let shardBits = 8
-    private static let shardCount = 1 << shardBits
+    @usableFromInline var shards = Self.none
+    /// All that have nothing in them share this.
+    private static let none = ContiguousArray(repeating: Shard(), count: shardCount)
+    @usableFromInline static var shardBits: Int { 8 }
+    @usableFromInline static var shardCount: Int { 1 << shardBits }
 
     package init() {}
 
     /// The slot with this hash of which `matches` holds; nil if there is none.
+    @inlinable
     package func find(_ hash: Int, where matches: (Int32) -> Bool) -> Int32? {
         shards[Self.shard(hash)].find(Self.tag(hash), where: matches)
+    }
+
+    /// All slots that may have this hash: those that have it, in no order, and perhaps others.
+    package func candidates(_ hash: Int, _ body: (Int32) -> Void) {
+        _ = find(hash) {
+            body($0)
+            return false
+        }
     }
 
     /// Adds a slot. The caller has looked whether its key is there already.
@@ -21,24 +32,25 @@ package struct SlotIndex: Sendable {
     @discardableResult
     package mutating func remove(_ slot: Int32, _ hash: Int) -> Bool { shards[Self.shard(hash)].remove(slot, Self.tag(hash)) }
 
-    private static func shard(_ hash: Int) -> Int { hash & (shardCount - 1) }
-    private static func tag(_ hash: Int) -> UInt32 { UInt32(truncatingIfNeeded: hash >> shardBits) }
+    @inlinable static func shard(_ hash: Int) -> Int { hash & (shardCount - 1) }
+    @inlinable static func tag(_ hash: Int) -> UInt32 { UInt32(truncatingIfNeeded: hash >> shardBits) }
 
     /// A table with open addressing; what is removed leaves a mark until the table is made anew.
-    private struct Shard: Sendable {
-        private struct Place: Sendable {
-            static let empty: Int32 = -1
-            static let removed: Int32 = -2
+    @usableFromInline struct Shard: Sendable {
+        @usableFromInline struct Place: Sendable {
+            @inlinable static var empty: Int32 { -1 }
+            @inlinable static var removed: Int32 { -2 }
 
-            var tag: UInt32
-            var slot: Int32
+            @usableFromInline var tag: UInt32
+            @usableFromInline var slot: Int32
         }
 
-        private var places: ContiguousArray<Place> = []
+        @usableFromInline var places: ContiguousArray<Place> = []
         /// Slots, and slots with marks.
         private var count = 0
         private var taken = 0
 
+        @inlinable
         func find(_ tag: UInt32, where matches: (Int32) -> Bool) -> Int32? {
             guard !places.isEmpty else { return nil }
             let mask = places.count - 1

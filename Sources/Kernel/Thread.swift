@@ -2,10 +2,12 @@
 
 internal import CLinux
 import Glibc
+import Synchronization
 
-/// A thread of ours. It runs its body to the end; whoever made it may wait for that.
+/// A thread of ours. It runs its body to the end; whoever made it may wait for that, and once nobody can any more its stack goes with its end.
 package final class Thread: Sendable {
     private let handle: pthread_t
+    private let isJoined = Atomic<Bool>(false)
 
     /// - Parameter name: shown by `ps -L` and `top -H`; 15 bytes count.
     package init(name: String, _ body: @escaping @Sendable () -> Void) throws(Errno) {
@@ -29,8 +31,15 @@ package final class Thread: Sendable {
         self.handle = handle
     }
 
+    deinit {
+        if !isJoined.load(ordering: .relaxed) { _ = pthread_detach(handle) }
+    }
+
     /// Waits until the body has returned. Once only.
-    package func join() { _ = pthread_join(handle, nil) }
+    package func join() {
+        isJoined.store(true, ordering: .relaxed)
+        _ = pthread_join(handle, nil)
+    }
 
     /// The kernel's number of the calling thread.
     package static var currentID: CInt { clinux_thread_id() }

@@ -64,7 +64,7 @@ final class Worker {
         peers = PeerLedger(settings.peers)
         windows = WindowBudget(bytes: settings.tunnel.windowBudget, held: settings.tunnel.heldBudget)
         relays = RelayContext(
-            loop: loop, bounds: settings.tunnel, windows: windows, pipes: PipePool(limit: settings.splicePipes))
+            loop: loop, bounds: settings.tunnel, windows: windows, pipes: PipePool(limit: settings.splicePipes, loop: loop))
         windows.onRefusal = { [unowned self] in metrics.refused(.heldBytes) }
         try mailbox.attach(to: loop) { [unowned self] in receive($0) }
     }

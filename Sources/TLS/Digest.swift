@@ -6,6 +6,18 @@ internal import COpenSSL
 package enum SHA256 {
     package static let length = 32
 
+    /// Of two pieces as if they were one.
+    package static func digest(_ first: [UInt8], _ second: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var count: UInt32 = 0
+        let context = unsafe EVP_MD_CTX_new()
+        defer { unsafe EVP_MD_CTX_free(context) }
+        unsafe require(EVP_DigestInit_ex(context, EVP_sha256(), nil), "no digest could be begun")
+        for bytes in [first, second] { unsafe require(EVP_DigestUpdate(context, bytes, bytes.count), "no digest could be made") }
+        unsafe require(EVP_DigestFinal_ex(context, &digest, &count), "no digest could be made")
+        return Array(digest.prefix(length))
+    }
+
     package static func digest(_ bytes: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var count: UInt32 = 0

@@ -9,13 +9,10 @@ import Synchronization
 /// thread, the log writer's, pops. The algorithm is Vyukov's bounded queue: every slot has a sequence number that says whose turn
 /// it is.
 @safe package final class LogRing: Sendable {
-    private struct Slot: ~Copyable {
-        let sequence: Atomic<Int>
-        var record: LogRecord?
-    }
-
-    // The sequence numbers give each slot to one thread at a time.
-    nonisolated(unsafe) private let slots: UnsafeMutableBufferPointer<Slot>
+    // Beside each other and not in one struct: Swift takes a change of one member for a change of the whole, which others may look at.
+    nonisolated(unsafe) private let sequences: UnsafeMutableBufferPointer<Atomic<Int>>
+    // The sequence numbers give each to one thread at a time.
+    nonisolated(unsafe) private let records: UnsafeMutableBufferPointer<LogRecord?>
     private let mask: Int
     private let tail = Atomic<Int>(0)
     private let head = Atomic<Int>(0)
@@ -27,14 +24,18 @@ import Synchronization
         var size = 2
         while size < capacity { size *= 2 }
         mask = size - 1
-        unsafe slots = .allocate(capacity: size)
-        for index in 0..<size { unsafe slots.initializeElement(at: index, to: Slot(sequence: Atomic(index), record: nil)) }
+        unsafe sequences = .allocate(capacity: size)
+        for index in 0..<size { unsafe sequences.initializeElement(at: index, to: Atomic(index)) }
+        unsafe records = .allocate(capacity: size)
+        unsafe records.initialize(repeating: nil)
         self.waker = waker
     }
 
     deinit {
-        unsafe slots.deinitialize()
-        unsafe slots.deallocate()
+        unsafe sequences.deinitialize()
+        unsafe sequences.deallocate()
+        unsafe records.deinitialize()
+        unsafe records.deallocate()
     }
 
     /// How many records found the ring full since it was made.
@@ -43,7 +44,7 @@ import Synchronization
     func push(_ record: consuming LogRecord) {
         var position = tail.load(ordering: .relaxed)
         while true {
-            let turn = unsafe slots[position & mask].sequence.load(ordering: .acquiring) - position
+            let turn = unsafe sequences[position & mask].load(ordering: .acquiring) - position
             if turn < 0 {
                 lost.wrappingAdd(1, ordering: .relaxed)
                 return
@@ -56,18 +57,18 @@ import Synchronization
             if done { break }
             position = found
         }
-        unsafe slots[position & mask].record = record
+        unsafe records[position & mask] = record
         // Sequentially consistent, as is the look at the sleeper that follows: either it sees this record or we see it asleep.
-        unsafe slots[position & mask].sequence.store(position &+ 1, ordering: .sequentiallyConsistent)
+        unsafe sequences[position & mask].store(position &+ 1, ordering: .sequentiallyConsistent)
         waker.wake()
     }
 
     /// The oldest record; nil if there is none. The log thread alone.
     func pop() -> LogRecord? {
         let position = head.load(ordering: .relaxed)
-        guard unsafe slots[position & mask].sequence.load(ordering: .sequentiallyConsistent) == position &+ 1 else { return nil }
-        let record = unsafe slots[position & mask].record.take()
-        unsafe slots[position & mask].sequence.store(position &+ mask &+ 1, ordering: .releasing)
+        guard unsafe sequences[position & mask].load(ordering: .sequentiallyConsistent) == position &+ 1 else { return nil }
+        let record = unsafe records[position & mask].take()
+        unsafe sequences[position & mask].store(position &+ mask &+ 1, ordering: .releasing)
         head.store(position &+ 1, ordering: .relaxed)
         return record
     }

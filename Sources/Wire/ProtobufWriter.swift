@@ -37,6 +37,22 @@ package struct ProtobufWriter {
         write(bytes: inner.bytes, field: field)
     }
 
+    /// A message inside this one whose size is known before it is written, so that it is written in its place.
+    package mutating func write(message field: UInt32, size: Int, _ body: (inout ProtobufWriter) -> Void) {
+        key(field, 2)
+        append(varint: UInt64(size))
+        let end = bytes.count + size
+        body(&self)
+        precondition(bytes.count == end, "a message has another size than was said")
+    }
+
+    /// What a field of so many bytes takes: its key, its length and the bytes. Of the fields up to 15, whose keys have one byte.
+    package static func size(ofBytes count: Int) -> Int {
+        // A byte of a varint holds seven bits.
+        let length = max(1, (UInt64.bitWidth - UInt64(count).leadingZeroBitCount + 6) / 7)
+        return 1 + length + count
+    }
+
     /// Whole fields that were kept as they came.
     package mutating func write(raw fields: some Collection<UInt8>) { bytes += fields }
 

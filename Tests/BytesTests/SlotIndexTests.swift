@@ -38,4 +38,15 @@ import Testing
         let isGoneAgain = index.remove(1, 7)
         #expect(!isGoneAgain)
     }
+
+    @Test(arguments: [0, Int.max]) func `all that have a hash are candidates for it`(mask: Int) {
+        var index = SlotIndex()
+        let hash = { (key: Int) in key &* 0x9e37_79b9 & mask }
+        for slot in 0..<300 as Range<Int32> { index.insert(slot, hash(Int(slot) % 100)) }
+        for key in 0..<100 {
+            var found: Set<Int32> = []
+            index.candidates(hash(key)) { found.insert($0) }
+            #expect(found.isSuperset(of: [key, key + 100, key + 200].map { Int32($0) }))
+        }
+    }
 }

@@ -35,6 +35,22 @@ import Testing
         for (key, revision) in model { #expect(cache.object(key)?.revision == revision) }
     }
 
+    @Test func `objects are gone through by their places, whatever comes and goes meanwhile`() {
+        let cache = ObjectCache()
+        for (number, name) in ["b", "d", "f"].enumerated() { cache.apply(change(StoreKey("r", name), UInt64(number + 1), "x")) }
+        #expect(cache.first(of: "none", after: nil) == nil)
+        #expect(cache.first(of: "r", after: nil)?.key.name == "b")
+        cache.apply(change(StoreKey("r", "b"), 4, nil))
+        cache.apply(change(StoreKey("r", "c"), 5, "x"))
+        cache.apply(change(StoreKey("r", "a"), 6, "x"))
+        var (names, last): ([String], StoreKey?) = ([], StoreKey("r", "b"))
+        while let object = cache.first(of: "r", after: last) {
+            names.append(object.key.name)
+            last = object.key
+        }
+        #expect(names == ["c", "d", "f"])
+    }
+
     @Test func `a list that was taken stays as it was`() {
         let cache = ObjectCache()
         cache.apply(change(StoreKey("r", "a"), 1, "x"))

@@ -13,6 +13,7 @@ extension HostTests {
         enum Fault: String, CaseIterable, CustomStringConvertible {
             case signal = "a signal"
             case trap = "an instruction that traps, in the function that relays"
+            case memory = "memory that it isn't given"
             var description: String { rawValue }
         }
 
@@ -31,12 +32,20 @@ extension HostTests {
             let wire = try mesh.lab.capture()
             usleep(300_000)
 
-            if fault == .trap {
-                try Self.plantTrap("6Tunnel11StreamRelayC5readyyy6Kernel9ReadinessVF", in: node)
-                _ = node.daemon?.wait(seconds: 10)
+            var crowd: LabProcess?
+            switch fault {
+            case .signal: break
+            case .trap: try Self.plantTrap("6Tunnel11StreamRelayC5readyyy6Kernel9ReadinessVF", in: node)
+            case .memory:
+                try Self.giveNoMemory(to: node)
+                crowd = try client.startClient("hold", server.address, port: 8080, "--count", "3000", "--seconds", "1")
             }
+            if fault != .signal { #expect(node.daemon?.wait(seconds: 20) != nil, "it lives on") }
             let status = node.stop(SIGSEGV)
-            #expect(status == 128 + Int(fault == .trap ? Self.trap.signal : SIGSEGV), "\(node.log.suffix(2000))")
+            // The runtime ends a program that gets no memory by either.
+            let signals = fault == .signal ? [SIGSEGV] : fault == .trap ? [Self.trap.signal] : [Self.trap.signal, SIGABRT]
+            #expect(signals.contains { status == 128 + Int($0) }, "\(node.log.suffix(2000))")
+            crowd?.stop(SIGKILL)
             #expect(try client.networkState() == before, "capture stays")
             #expect(try !client.call("echo", server.address, port: 8080).echoed, "nothing gets past the dead daemon")
             let down = Moment.now()
@@ -60,12 +69,16 @@ extension HostTests {
             #expect(head.hasPrefix("warrend: crash: \(version), ") && head.hasSuffix("build-id \(build ?? "?")"), "\(head)")
             switch fault {
             case .signal: #expect(head.contains("SIGSEGV sent by process "), "\(head)")
-            case .trap: #expect(head.contains(trap.name) && head.contains(/at 0x[0-9a-f]+, thread loop-[0-9],/), "\(head)")
+            case .memory: #expect(head.contains(#/, SIG(ILL|TRAP|ABRT) .*, thread /#), "\(head)")
+            case .trap:
+                #expect(head.contains(trap.name) && head.contains(/at 0x[0-9a-f]+, thread loop-[0-9],/), "\(head)")
             }
             let named = try RunningCommand.run(["\(root)/deploy/symbolize.sh", program], input: node.log)
             #expect(named.succeeded, "\(named)")
             let functions = named.out.split(separator: "\n").filter { $0.contains(" at Sources/") }
-            #expect(functions.contains { $0.contains("Loop.turn(wait:) at Sources/Loop/Loop.swift:") }, "\(functions)")
+            // Memory may be out on any thread.
+            let expected = fault == .memory ? " at Sources/" : "Loop.turn(wait:) at Sources/Loop/Loop.swift:"
+            #expect(functions.contains { $0.contains(expected) }, "\(functions)")
             if fault == .trap {
                 #expect(
                     functions.first?.contains("StreamRelay.ready(_:) at Sources/Tunnel/StreamRelay.swift:") == true,
@@ -91,6 +104,14 @@ extension HostTests {
                 ([0x0f, 0x0b], SIGILL, "SIGILL")
             #endif
         }()
+
+        /// From now on the daemon's address space doesn't grow.
+        private static func giveNoMemory(to node: LabNode) throws {
+            let pid = try #require(node.daemon?.pid)
+            let size = try #require(try Files.text("/proc/\(pid)/status").firstMatch(of: /VmSize:\s+([0-9]+) kB/)?.output.1)
+            let limited = try RunningCommand.run(["prlimit", "--pid", "\(pid)", "--as=\((Int(size) ?? 0) * 1024)"])
+            #expect(limited.succeeded, "\(limited)")
+        }
 
         /// Overwrites the beginning of a function of the running daemon, as a debugger would.
         private static func plantTrap(_ symbol: String, in node: LabNode) throws {

@@ -75,7 +75,8 @@ final class Call: StreamOwner {
         application = Application(try pair.takeFirst())
         inner = pair
         made = StreamRelay(
-            RelayContext(loop: loop, bounds: TunnelBounds(), windows: windows, pipes: PipePool(limit: 0)), owner: self)
+            RelayContext(loop: loop, bounds: TunnelBounds(), windows: windows, pipes: PipePool(limit: 0, loop: loop)), owner: self
+        )
     }
 
     var relay: StreamRelay {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs traffic and trouble in the lab that Tests/Floods/lab.sh made, and compares what the hosts hold before and after."""
 import argparse
+import collections
 import difflib
 import itertools
 import json
@@ -119,6 +120,38 @@ def state(daemon):
     }
 
 
+def steady_state(daemon):
+    """What a host holds once that is the same twice in a row: a child that checks rules has pipes for a moment."""
+    last = state(daemon)
+    for _ in range(20):
+        time.sleep(1)
+        now = state(daemon)
+        if now["descriptors"] == last["descriptors"]:
+            return now
+        last = now
+    raise SystemExit("soak: %s's warrend doesn't come to rest" % daemon.host)
+
+
+def descriptors(daemon):
+    """What a daemon has open, and how often: files by name, sockets by what the kernel tells of them."""
+    sockets = {}
+    for name in [daemon.host] + HOSTS[daemon.host]:
+        for line in run(name, "ss", "-Haneo").splitlines():
+            inode = re.search(r"\bino:(\d+)", line)
+            words = line.split()
+            if inode and len(words) > 5:
+                sockets[inode[1]] = "%s: %s %s %s %s" % (name, words[0], words[1], words[4], words[5])
+    found = collections.Counter()
+    for number in os.listdir("/proc/%d/fd" % daemon.pid):
+        try:
+            link = os.readlink("/proc/%d/fd/%s" % (daemon.pid, number))
+        except FileNotFoundError:
+            continue
+        kind, _, inode = link.rstrip("]").partition(":[")
+        found[sockets.get(inode, "socket") if kind == "socket" else kind] += 1
+    return found
+
+
 def is_as_before(key, before, after):
     if key == "anonymous memory, MiB":
         return after <= before * GROWTH
@@ -197,7 +230,8 @@ class Trouble:
                 continue
             step()
             self.counts[step.__name__] = self.counts.get(step.__name__, 0) + 1
-            print("%5.0f s left  %s" % (max(0, end - time.monotonic()), step.__name__), file=sys.stderr, flush=True)
+            print("%5.0f s left  %-8s %5.2f MiB on host2" % (
+                max(0, end - time.monotonic()), step.__name__, int(self.second.status("RssAnon")) / 1024), file=sys.stderr, flush=True)
             time.sleep(min(random.uniform(1, 4), max(0, end - time.monotonic())))
 
     def kill(self):
@@ -307,14 +341,19 @@ def main():
         wait_for("%s has all its workloads" % daemon.host, 20, lambda: daemon.is_alive() and captured() >= 2)
     second = daemons[1].pid
 
+    # Whatever happens later happens once before: what is made at its first use is no growth.
     warm = Traffic()
     trouble = Trouble(daemons, options.only and options.only.split(","))
+    # First what ends a daemon, so that the one that is looked at has carried the rest.
+    for step in sorted(dict.fromkeys(trouble.steps), key=lambda step: step not in (trouble.kill, trouble.restart)):
+        step()
     for _ in ATTACKS:
         trouble.attack()
     warm.stop()
     # Memory that was lent goes back after ten seconds, idle tunnels after five minutes: these are ended as a reload ends them, by their certificates.
     time.sleep(45)
-    before = {daemon.host: state(daemon) for daemon in daemons}
+    before = {daemon.host: steady_state(daemon) for daemon in daemons}
+    opened = {daemon.host: descriptors(daemon) for daemon in daemons}
 
     traffic = Traffic()
     begin = time.monotonic()
@@ -347,6 +386,11 @@ def main():
         print("| %s | %s | %s | %s | %s |" % (key, *cell("host1"), *cell("host2")))
     print("\n" + "\n".join(problems or ["everything is as it was"]), flush=True)
     if problems:
+        for daemon in daemons:
+            now = descriptors(daemon)
+            for sign, more in (("+", now - opened[daemon.host]), ("-", opened[daemon.host] - now)):
+                for kind, count in sorted(more.items()):
+                    print("%s has %s%d %s" % (daemon.host, sign, count, kind))
         for host, names in HOSTS.items():
             print("\n%s:\n%s%s" % (host, run(host, "warren", "tunnels", check=False), run(host, "warren", "connections", check=False)))
             for name in names:

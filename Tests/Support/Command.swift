@@ -137,10 +137,15 @@ extension RunningCommand {
         return file
     }
 
-    /// What children get of our environment; a sanitizer's or the test runner's variables aren't theirs.
+    /// What children get of our environment; the test runner's own variables aren't theirs.
     private static var inherited: [String: String] {
         var variables = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"]
-        for name in ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"] {
+        // The last ones are for programs that Tests/sanitizers.sh built.
+        let kept = [
+            "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SWIFT_BACKTRACE", "TSAN_OPTIONS", "ASAN_OPTIONS", "LSAN_OPTIONS",
+            "UBSAN_OPTIONS",
+        ]
+        for name in kept {
             if let value = Files.environment(name) { variables[name] = value }
         }
         return variables

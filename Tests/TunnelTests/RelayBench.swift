@@ -25,7 +25,7 @@ final class RelayBench: RelayOwner {
     ///   - buffer: bytes of each socket's kernel buffers; nil: as the kernel likes.
     init(pipes limit: Int = 0, buffer: CInt? = nil, bounds: TunnelBounds = TunnelBounds()) throws {
         loop = try Loop()
-        pipes = PipePool(limit: limit)
+        pipes = PipePool(limit: limit, loop: loop)
         let (left, right) = (try SocketPair(buffer: buffer), try SocketPair(buffer: buffer))
         client = Application(try left.takeFirst())
         server = Application(try right.takeSecond())

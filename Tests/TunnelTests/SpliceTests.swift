@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Kernel
+import Loop
 import Support
 import Testing
 
@@ -107,23 +108,41 @@ import Testing
     // MARK: - Pipes
 
     @Test func `a pool makes no more pipes than its limit and gives the same ones again`() throws {
-        let pool = PipePool(limit: 2)
+        let loop = try Loop()
+        let pool = PipePool(limit: 2, loop: loop)
         let first = try #require(pool.take())
         let second = try #require(pool.take())
         #expect(pool.take() == nil)
         pool.giveBack(first)
         #expect(pool.take() === first)
-        pool.giveBack(first)
         pool.giveBack(second)
-        pool.trim()
-        let fresh = try #require(pool.take())
-        #expect(fresh !== first && fresh !== second)
-        #expect(pool.take() != nil)
+        #expect(pool.take() === second)
+        #expect(pool.take() == nil)
+    }
+
+    @Test func `pipes that nobody needs are closed after a while, and who is used again and again stays`() throws {
+        let loop = try Loop()
+        let pool = PipePool(limit: 3, loop: loop, rest: .milliseconds(50))
+        var pipes = try (0..<3).map { _ in try #require(pool.take()) }
+        weak let idle = pipes[0]
+        weak let alsoIdle = pipes[1]
+        weak let used = pipes[2]
+        for pipe in pipes { pool.giveBack(pipe) }
+        pipes = []
+        try drive("two are closed", { loop.turn(wait: .milliseconds(1)) }) {
+            if let pipe = pool.take() { pool.giveBack(pipe) }
+            return idle == nil && alsoIdle == nil
+        }
+        #expect(used != nil)
+        try drive("the third too", { loop.turn(wait: .milliseconds(1)) }) { used == nil }
+        // They don't count any more.
+        for _ in 0..<3 { pipes.append(try #require(pool.take())) }
         #expect(pool.take() == nil)
     }
 
     @Test func `a pipe with bytes in it is thrown away, and another may be made for it`() throws {
-        let pool = PipePool(limit: 1)
+        let loop = try Loop()
+        let pool = PipePool(limit: 1, loop: loop)
         let dirty = try #require(pool.take())
         dirty.held = 10
         pool.giveBack(dirty)

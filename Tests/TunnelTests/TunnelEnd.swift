@@ -114,7 +114,8 @@ final class Carried: StreamOwner {
         application = Application(try pair.takeFirst())
         inner = pair
         made = StreamRelay(
-            RelayContext(loop: end.loop, bounds: end.bounds, windows: end.windows, pipes: PipePool(limit: 0)), owner: self)
+            RelayContext(loop: end.loop, bounds: end.bounds, windows: end.windows, pipes: PipePool(limit: 0, loop: end.loop)),
+            owner: self)
     }
 
     var relay: StreamRelay {

@@ -58,6 +58,14 @@ final class ObjectCache {
         return table[start..<end]
     }
 
+    /// The first object of a resource whose key comes after another; without one the first of all.
+    func first(of resource: String, after key: StoreKey?) -> CachedObject? {
+        guard let table = tables[resource] else { return nil }
+        var index = key.map { firstIndex(in: table, notBefore: $0) } ?? 0
+        if index < table.count, table[index].key == key { index += 1 }
+        return index < table.count ? table[index] : nil
+    }
+
     /// The resources of which there is something.
     var resources: [String] { tables.compactMap { $0.value.isEmpty ? nil : $0.key } }
 

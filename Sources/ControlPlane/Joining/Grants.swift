@@ -34,56 +34,18 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// The grants and the workloads that are registered on hosts, and what follows from them (I19). A value; on one thread.
 package struct Grants {
-    /// A WorkloadEntry, read when somebody asks: at the start there are tens of thousands.
-    private final class Entry {
-        private enum Content {
-            case text([UInt8])
-            case read(Registration?)
-        }
-
-        private var content: Content
-        /// Every host that the text may name, each once. It names one of them or none.
-        let nodes: [String]
-
-        init(_ text: [UInt8]) {
-            content = .text(text)
-            nodes = Array(Registration.nodes(in: text))
-        }
-
-        var registration: Registration? {
-            if case .read(let registration) = content { return registration }
-            guard case .text(let text) = content else { return nil }
-            let registration = ObjectText.content(text).map { Registration($0) }
-            content = .read(registration)
-            return registration
-        }
-    }
-
     private var grants: [String: NodeGrant] = [:]
-    private var entries: [StoreKey: Entry] = [:]
-    private var byNode: [String: Set<StoreKey>] = [:]
+    private var registered = RegistrationTable()
 
     package init() {}
 
     package mutating func set(_ grant: NodeGrant?, named name: String) { grants[name] = grant }
 
     /// A WorkloadEntry as it is stored; nil if it is gone. One that names no host isn't kept.
-    package mutating func set(_ text: [UInt8]?, at key: StoreKey) {
-        for node in entries.removeValue(forKey: key)?.nodes ?? [] {
-            byNode[node]?.remove(key)
-            if byNode[node]?.isEmpty == true { byNode[node] = nil }
-        }
-        guard let text else { return }
-        let entry = Entry(text)
-        guard !entry.nodes.isEmpty else { return }
-        entries[key] = entry
-        for node in entry.nodes { byNode[node, default: []].insert(key) }
-    }
+    package mutating func set(_ text: [UInt8]?, at key: StoreKey) { registered.set(text, at: key) }
 
     /// What is registered on a host.
-    package func registrations(on node: String) -> [Registration] {
-        (byNode[node] ?? []).compactMap { entries[$0]?.registration }.filter { $0.node == node }
-    }
+    package func registrations(on node: String) -> [Registration] { Array(registered.registrations(on: node)) }
 
     /// Whether a host may hold this workload; nil if it may.
     package func mayRegister(_ registration: Registration, on node: String) -> Refusal? {
@@ -112,9 +74,8 @@ package struct Grants {
         var refusal = Refusal(
             .notRegistered,
             "no workload of service account \(identity.namespace)/\(identity.serviceAccount) is registered on host \(node)")
-        for registration in registrations(on: node) {
-            guard registration.namespace == identity.namespace, registration.serviceAccount == identity.serviceAccount
-            else { continue }
+        for registration in registered.registrations(on: node, namespace: identity.namespace)
+        where registration.serviceAccount == identity.serviceAccount {
             guard let reason = mayRegister(registration, on: node) else { return nil }
             refusal = reason
         }

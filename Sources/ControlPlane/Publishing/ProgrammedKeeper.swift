@@ -18,7 +18,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private static let patience = Interval.seconds(2)
 
     /// After a restart hosts come again first, and then are counted.
-    private static let settling = Interval.seconds(10)
+    private let settling: Interval
 
     private struct Wait {
         let revision: UInt64
@@ -37,11 +37,17 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private var waiting: [StoreKey: Wait] = [:]
     /// Of the keys that wait, those that have yet to be looked at in this round.
     private var round: [StoreKey] = []
+    /// What stood before we began and has yet to be looked at.
+    private var former: Former?
     /// What is being written: its own change is no news.
     private var writing: [StoreKey: [UInt8]] = [:]
     private var isArmed = false
 
-    init(state: ControlState, publishing: Publishing, loop: Loop, isAlone: @escaping () -> Bool = { true }) {
+    init(
+        state: ControlState, publishing: Publishing, loop: Loop, settling: Interval = .seconds(10),
+        isAlone: @escaping () -> Bool = { true }
+    ) {
+        self.settling = settling
         self.isAlone = isAlone
         self.state = state
         self.publishing = publishing
@@ -50,13 +56,8 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     }
 
     func stateLoaded(_ state: ControlState) {
-        let now = Instant.now()
-        waiting = [:]
-        for resource in PublishedKind.resources where PublishedKind.hasCondition(resource) {
-            for object in state.cache.objects(resource) {
-                waiting[object.key] = Wait(revision: object.revision, since: now, isOld: true)
-            }
-        }
+        (waiting, round) = ([:], [])
+        former = Former(since: .now())
         arm()
     }
 
@@ -74,7 +75,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     }
 
     private func arm() {
-        guard !isArmed, !waiting.isEmpty else { return }
+        guard !isArmed, !waiting.isEmpty || former != nil else { return }
         isArmed = true
         _ = loop.arm(Self.interval, self, tag: 0)
     }
@@ -87,14 +88,15 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
 
     private func look() {
         guard isAlone() else { return lookAtPolicies() }
-        if round.isEmpty { round = Array(waiting.keys) }
         let now = Instant.now()
+        let keys = nextKeys(now)
+        guard !keys.isEmpty else { return }
+        let survey = publishing.survey()
         var transaction = StoreTransaction()
-        for _ in 0..<min(Self.batch, round.count) {
-            let key = round.removeLast()
+        for key in keys {
             guard var wait = waiting[key] else { continue }
-            if wait.isOld, now < wait.since + Self.settling { continue }
-            guard let condition = publishing.programmed(key, revision: wait.revision), let standing = state.cache.object(key)
+            guard let condition = publishing.programmed(key, revision: wait.revision, survey),
+                let standing = state.cache.object(key)
             else {
                 waiting[key] = nil
                 continue
@@ -132,26 +134,57 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
             transaction.writes.append(.put(key, text))
             writing[key] = text
         }
-        round = []
+        (round, former) = ([], nil)
         commit(transaction)
+    }
+
+    /// Whom to look at now: some of those that stood before we began, so that others don't keep them waiting, and some of this round.
+    private func nextKeys(_ now: Instant) -> [StoreKey] {
+        // What a large change has taken is given back.
+        if waiting.isEmpty { waiting = [:] }
+        if round.isEmpty { round = Array(waiting.keys) }
+        let former = takeFormer(now)
+        let others = round.suffix(Self.batch - former.count)
+        round.removeLast(others.count)
+        return former + others
+    }
+
+    /// Begins once hosts have had time to come again; of fifty thousand objects nothing is kept meanwhile.
+    private func takeFormer(_ now: Instant) -> [StoreKey] {
+        guard let begun = former?.since, now >= begun + settling else { return [] }
+        var keys: [StoreKey] = []
+        while keys.count < Self.batch / 2, let object = former?.next(in: state.cache) {
+            guard waiting[object.key] == nil else { continue }
+            waiting[object.key] = Wait(revision: object.revision, since: begun, isOld: true)
+            keys.append(object.key)
+        }
+        if former?.isOver == true { former = nil }
+        return keys
     }
 
     /// The object with the condition, and what a policy says of itself; nil if it says so already.
     private static func stating(_ programmed: Condition?, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
-        // What can't be read is told elsewhere, by name.
+        let isPolicy = standing.key.resource == PolicyAcceptance.resource
+        // What can't be read is told elsewhere, by name. Most of what stood before says so already, which is seen without its bookkeeping.
+        if unlessTrue, !isPolicy, let programmed, let content = ObjectText.content(standing.text), isTrue(programmed.type, content) {
+            return nil
+        }
         guard let object = try? JSON.read(standing.text) else { return nil }
         let generation = object.at("metadata", "generation")?.integerValue
         let before = object.at("status", "conditions")?.sequenceValue ?? []
-        let isTrue = before.contains {
-            $0["type"]?.stringValue == programmed?.type && $0["status"] == "True"
-                && $0["observedGeneration"]?.integerValue == generation
-        }
-        let accepted = standing.key.resource == PolicyAcceptance.resource ? PolicyAcceptance.condition(of: object) : nil
-        let conditions = [unlessTrue && isTrue ? nil : programmed, accepted].compactMap(\.self)
+        let stays = unlessTrue && (programmed.map { isTrue($0.type, object) } ?? false)
+        let conditions = [stays ? nil : programmed, isPolicy ? PolicyAcceptance.condition(of: object) : nil].compactMap(\.self)
         if conditions.allSatisfy({ $0.stands(in: before, generation: generation) }) { return nil }
         let now = WallTime.now().seconds
         let after = conditions.reduce(before) { $1.put(into: $0, generation: generation, seconds: now) }
         return ObjectText.stored(object.setting(["status", "conditions"], .array(after)))
+    }
+
+    private static func isTrue(_ type: String, _ object: Value) -> Bool {
+        let generation = object.at("metadata", "generation")?.integerValue
+        return object.at("status", "conditions")?.sequenceValue?.contains {
+            $0["type"]?.stringValue == type && $0["status"] == "True" && $0["observedGeneration"]?.integerValue == generation
+        } ?? false
     }
 
     private func commit(_ transaction: StoreTransaction) {
@@ -169,5 +202,28 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
             }
             arm()
         }
+    }
+}
+
+/// The objects with a condition that stand, one after the other in the order of their keys, while they change: it holds a place among them and nothing else.
+private struct Former {
+    let since: Instant
+    private var resources = PublishedKind.resources.filter { PublishedKind.hasCondition($0) }[...]
+    private var last: StoreKey?
+
+    init(since: Instant) { self.since = since }
+
+    var isOver: Bool { resources.isEmpty }
+
+    mutating func next(in cache: ObjectCache) -> CachedObject? {
+        while let resource = resources.first {
+            if let object = cache.first(of: resource, after: last) {
+                last = object.key
+                return object
+            }
+            resources.removeFirst()
+            last = nil
+        }
+        return nil
     }
 }

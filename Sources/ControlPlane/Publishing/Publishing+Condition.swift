@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Discovery
+package import Discovery
 package import Store
 
 extension Publishing {
     /// The condition `Programmed` of an object that stands since this revision: whether every connected host holds it. Nil for what means nothing to
     /// hosts by itself.
-    package func programmed(_ key: StoreKey, revision: UInt64) -> Condition? {
+    package func programmed(_ key: StoreKey, revision: UInt64, _ survey: AcknowledgementSurvey) -> Condition? {
         if let reason = trouble(key) {
             return Condition("Programmed", "False", Condition.invalid, "hosts hold what stood before: \(reason)")
         }
-        guard let come = acknowledgement(key, revision: revision) else { return nil }
+        guard let come = acknowledgement(key, revision: revision, survey) else { return nil }
         let hosts = "\(come.acknowledged) of \(come.concerned) hosts"
         if let (node, error) = come.refused.min(by: { $0.key < $1.key }) {
             let others = come.refused.count > 1 ? " and \(come.refused.count - 1) more" : ""

@@ -104,16 +104,17 @@ package final class Publishing: StateObserver {
     /// Why hosts aren't told of an object as it stands; they hold what stood before. Nil if they are told, or if it is nothing to hosts.
     package func trouble(_ key: StoreKey) -> String? { reasons[key] }
 
+    /// How far all hosts are now.
+    package func survey() -> AcknowledgementSurvey { server.survey() }
+
     /// How far an object has come that stands since this revision, for its condition `Programmed`. Nil if it means nothing to hosts.
-    package func acknowledgement(_ key: StoreKey, revision: UInt64) -> Acknowledgement? {
+    package func acknowledgement(_ key: StoreKey, revision: UInt64, _ survey: AcknowledgementSurvey) -> Acknowledgement? {
         guard PublishedKind.name(of: key) != nil else { return nil }
-        var answer = server.acknowledgement(ofRevision: revision)
+        var answer = survey.acknowledgement(ofRevision: revision)
         // What a revision brought is told by name where it has one: a refusal stands with its words.
-        if let (type, name) = PublishedKind.published(key, options: options),
-            let own = server.acknowledgement(of: type, name)
-        {
-            answer.refused = own.refused
-            answer.acknowledged = min(answer.acknowledged, answer.concerned - own.refused.count)
+        if let (type, name) = PublishedKind.published(key, options: options) {
+            answer.refused = survey.refusals(of: type, name)
+            answer.acknowledged = min(answer.acknowledged, answer.concerned - answer.refused.count)
         }
         return answer
     }

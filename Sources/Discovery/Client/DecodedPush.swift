@@ -25,6 +25,8 @@ package struct DecodedPush: Sendable {
         /// Bytes as it came.
         package let size: Int
         package let content: MeshResource
+        /// False: the bounds don't allow it.
+        var isTaken = true
     }
 
     package struct Rejected: Hashable, Sendable {
@@ -120,7 +122,7 @@ package struct DecodedPush: Sendable {
         _ wrapped: Wrapped, _ type: ResourceType, _ bounds: DiscoveryBounds, _ pool: inout WorkloadPool
     ) throws(ResourceRejection) -> Resource {
         guard let value = wrapped.value else { throw ResourceRejection("a resource without content") }
-        guard wrapped.typeURL.elementsEqual(type.rawValue.utf8) else {
+        guard wrapped.typeURL.spells(type.rawValue) else {
             throw ResourceRejection("its content is a \(String(decoding: wrapped.typeURL.prefix(256), as: UTF8.self))")
         }
         guard value.count <= bounds.resourceBytes else {
@@ -132,9 +134,9 @@ package struct DecodedPush: Sendable {
         let content = try MeshResource(type, decoding: value, &pool)
         // The name within is kept, so that the two share their memory.
         let name = content.name
-        guard wrapped.name.elementsEqual(name.utf8) else { throw ResourceRejection("its content is called \(name.prefix(256))") }
+        guard wrapped.name.spells(name) else { throw ResourceRejection("its content is called \(name.prefix(256))") }
         return Resource(
-            name: name, version: ResourceVersion(String(decoding: wrapped.version, as: UTF8.self)),
+            name: name, version: ResourceVersion(wrapped.version),
             size: value.count + name.utf8.count, content: content)
     }
 }
@@ -152,5 +154,15 @@ extension DecodedPush {
         var words = rejected.prefix(Self.named).map { "\($0.name): \($0.reason)" }
         if rejected.count > Self.named { words.append("\(rejected.count - Self.named) more") }
         return PushOutcome(typeURL: typeURL, nonce: nonce, rejection: words.joined(separator: "; "))
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Whether the bytes are those of a text.
+    fileprivate func spells(_ text: String) -> Bool {
+        let (own, other) = (span, text.utf8.span)
+        guard own.count == other.count else { return false }
+        for index in own.indices where own[index] != other[index] { return false }
+        return true
     }
 }

@@ -36,27 +36,27 @@ package struct HeldResources: Sendable {
         guard let type = push.type else { return }
         var held = lists.removeValue(forKey: type) ?? HeldList()
         var doubt = doubtful.removeValue(forKey: type) ?? []
-        var taken: [DecodedPush.Resource] = []
-        taken.reserveCapacity(push.resources.count)
         for rejection in push.rejected { doubt.remove(rejection.name) }
-        for resource in push.resources {
-            if !doubt.isEmpty { doubt.remove(resource.name) }
-            let place = held.place(of: resource.name)
+        var isFull = false
+        for index in push.resources.indices {
+            let (name, size) = (push.resources[index].name, push.resources[index].size)
+            if !doubt.isEmpty { doubt.remove(name) }
+            let place = held.place(of: name)
             let before = held.size(at: place)
-            let grown = bytes + resource.size - (before ?? 0)
+            let grown = bytes + size - (before ?? 0)
             guard before != nil || count < bounds.resources, grown <= bounds.bytes else {
                 push.rejected.append(
                     DecodedPush.Rejected(
-                        name: resource.name,
-                        reason: "more than \(bounds.resources) resources or \(bounds.bytes >> 20) MiB are not held"))
+                        name: name, reason: "more than \(bounds.resources) resources or \(bounds.bytes >> 20) MiB are not held"))
+                push.resources[index].isTaken = false
+                isFull = true
                 continue
             }
-            held.put(resource.name, at: place, resource.version, size: resource.size)
+            held.put(name, at: place, push.resources[index].version, size: size)
             bytes = grown
             if before == nil { count += 1 }
-            taken.append(resource)
         }
-        push.resources = taken
+        if isFull { push.resources.removeAll { !$0.isTaken } }
         push.removed = (push.removed + doubt).filter { name in
             guard let size = held.remove(name) else { return false }
             bytes -= size

@@ -34,7 +34,7 @@ package enum MeshResource: Hashable, Sendable {
     package init(
         _ type: ResourceType, decoding bytes: ArraySlice<UInt8>, _ pool: inout WorkloadPool
     ) throws(ResourceRejection) {
-        if type == .address, let workload = Workload(quickly: bytes.span, &pool) {
+        if type == .address, let workload = Workload(quickly: bytes, &pool) {
             self = .workload(workload)
             return
         }

@@ -9,12 +9,25 @@ package struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
 
     private let form: Form
 
-    package init(_ text: String) {
-        if let hash = UInt64(text, radix: 16), String(hash, radix: 16) == text {
-            form = .hash(hash)
-        } else {
-            form = .text(text)
+    package init(_ text: String) { self.init(Array(text.utf8)[...]) }
+
+    /// From the bytes of a text.
+    init(_ text: ArraySlice<UInt8>) {
+        form = Self.hash(text).map { .hash($0) } ?? .text(String(decoding: text, as: UTF8.self))
+    }
+
+    /// Nil if the digits aren't those that would be written.
+    private static func hash(_ digits: ArraySlice<UInt8>) -> UInt64? {
+        guard (1...16).contains(digits.count), digits.count == 1 || digits.first != 0x30 else { return nil }
+        var hash: UInt64 = 0
+        for digit in digits {
+            switch digit {
+            case 0x30...0x39: hash = hash << 4 | UInt64(digit - 0x30)
+            case 0x61...0x66: hash = hash << 4 | UInt64(digit - 0x57)
+            default: return nil
+            }
         }
+        return hash
     }
 
     init(hash: UInt64) { form = .hash(hash) }

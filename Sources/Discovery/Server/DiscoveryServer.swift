@@ -105,7 +105,12 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
         if sequence == before || counted == 0 {
             noteAcknowledged()
         }
-        scheduleRelease()
+        if isLoaded, sequence == released {
+            // Nothing that anybody is told: who is told of something next is told this revision with it.
+            assembly.systemVersion = systemVersion
+        } else {
+            scheduleRelease()
+        }
     }
 
     /// Everything that stood when the control plane began is here.
@@ -331,17 +336,19 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
             behindSince: isAll ? nil : log.since(newest.confirmed), refusals: newest.refusals())
     }
 
-    /// How many of the connected nodes hold everything up to a revision.
-    package func acknowledgement(ofRevision wanted: UInt64) -> Acknowledgement {
-        var answer = Acknowledgement()
-        for node in byNode.keys {
-            guard let newest = byNode[node]?.last, newest.isCounted else { continue }
-            answer.concerned += 1
-            let held = newest.confirmed >= sequence ? revision : log.revision(at: newest.confirmed)
-            if held >= wanted { answer.acknowledged += 1 }
+    /// How far all connected nodes are now.
+    package func survey() -> AcknowledgementSurvey {
+        var survey = AcknowledgementSurvey()
+        for case let (node, subscriber?) in byNode.lazy.map({ ($0.key, $0.value.last) }) where subscriber.isCounted {
+            survey.add(holding: subscriber.confirmed >= sequence ? revision : log.revision(at: subscriber.confirmed))
+            guard subscriber.refusesSomething else { continue }
+            survey.add(node, refusing: subscriber.subscriptions.map { $0?.refusals })
         }
-        return answer
+        return survey
     }
+
+    /// How many of the connected nodes hold everything up to a revision.
+    package func acknowledgement(ofRevision wanted: UInt64) -> Acknowledgement { survey().acknowledgement(ofRevision: wanted) }
 
     /// How many of the nodes that are told of a resource hold it as it stands. Nil if it isn't handed out.
     package func acknowledgement(of type: ResourceType, _ name: String, owner: String = "") -> Acknowledgement? {

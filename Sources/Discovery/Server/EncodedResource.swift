@@ -5,47 +5,44 @@ package import Mesh
 internal import Messages
 internal import Wire
 
-/// A resource as it is handed out: encoded once, shared by all who get it. A value; safe on any thread.
+/// A resource as it is handed out: its content encoded once, shared by all who get it. A value; safe on any thread.
 package struct EncodedResource: Sendable {
     package let type: ResourceType
+    /// Of what is local: whether the node is to capture it.
+    package let isCaptured: Bool
     /// Its name on the wire, unique within its type (and its node, for what is local).
     package let name: String
     /// A hash of the content: equal content has equal versions, after a restart and on every replica.
     package let version: UInt64
-    /// The node that alone is told of it; empty for what all are told.
-    package let owner: String
     /// The node that a workload runs on: it is told of it unasked, even if it asks for nothing else.
     package let node: String
     /// Other names under which it may be asked for: `NETWORK/ADDRESS`.
     package let aliases: [String]
     /// Of a workload: the services that it is an endpoint of. Who asks for a service is told of its endpoints too.
     package let services: [String]
-    /// Of what is local: whether the node is to capture it.
-    package let isCaptured: Bool
-    /// The fields 1 to 3 of a `Resource`: version, content and name.
-    let body: [UInt8]
+    /// What stands in the `Any`: the rest of a `Resource` is made of the fields above when it is told.
+    private let content: [UInt8]
 
     private init(
-        _ type: ResourceType, name: String, content: [UInt8], owner: String = "", node: String = "", aliases: [String] = [],
-        services: [String] = [], isCaptured: Bool = false
+        _ type: ResourceType, name: String, content: [UInt8], node: String = "", aliases: [String] = [], services: [String] = [],
+        isCaptured: Bool = false
     ) {
         self.type = type
+        self.isCaptured = isCaptured
         self.name = name
-        self.owner = owner
         self.node = node
         self.aliases = aliases
         self.services = services
-        self.isCaptured = isCaptured
         version = Self.hash(content)
-        var writer = ProtobufWriter()
-        writer.write(string: Self.text(version), field: 1)
-        writer.write(message: 2) { any in
-            any.write(string: type.rawValue, field: 1)
-            any.write(bytes: content, field: 2)
-        }
-        writer.write(string: name, field: 3)
-        body = writer.bytes
+        // Fifty thousand of them are held: without the room in which it grew.
+        var exact: [UInt8] = []
+        exact.reserveCapacity(content.count)
+        exact += content
+        self.content = exact
     }
+
+    /// The node that alone is told of it; empty for what all are told.
+    package var owner: String { type == .local ? node : "" }
 
     package init(_ workload: Workload) {
         var address = WorkloadAPI.Address()
@@ -75,12 +72,39 @@ package struct EncodedResource: Sendable {
 
     package init(_ local: LocalWorkload) {
         self.init(
-            .local, name: local.uid, content: LocalAPI.LocalWorkload(local).encoded, owner: local.node, node: local.node,
-            isCaptured: local.captured)
+            .local, name: local.uid, content: LocalAPI.LocalWorkload(local).encoded, node: local.node, isCaptured: local.captured)
     }
 
-    /// How many bytes it adds to a response, at most.
-    var cost: Int { body.count + 12 }
+    // MARK: - On the wire
+
+    /// How many bytes it adds to a response, at most, without its aliases.
+    var cost: Int { size + 12 }
+
+    /// Writes it as a `Resource` into the field of a response.
+    func write(to writer: inout ProtobufWriter, field: UInt32, withAliases: Bool) {
+        let aliases = withAliases ? aliases : []
+        let size = aliases.reduce(size) { $0 + ProtobufWriter.size(ofBytes: $1.utf8.count) }
+        writer.write(message: field, size: size) { resource in
+            resource.write(string: Self.text(version), field: 1)
+            resource.write(message: 2, size: anySize) { any in
+                any.write(string: type.rawValue, field: 1)
+                any.write(bytes: content, field: 2)
+            }
+            resource.write(string: name, field: 3)
+            for alias in aliases { resource.write(string: alias, field: 4) }
+        }
+    }
+
+    private var size: Int {
+        // The version's hexadecimal digits.
+        let digits = max(1, (UInt64.bitWidth - version.leadingZeroBitCount + 3) / 4)
+        return ProtobufWriter.size(ofBytes: digits) + ProtobufWriter.size(ofBytes: anySize)
+            + ProtobufWriter.size(ofBytes: name.utf8.count)
+    }
+
+    private var anySize: Int {
+        ProtobufWriter.size(ofBytes: type.rawValue.utf8.count) + ProtobufWriter.size(ofBytes: content.count)
+    }
 
     /// FNV-1a, 64 bits. Nobody has to trust it: who can choose content chooses it for a name that is theirs.
     private static func hash(_ bytes: [UInt8]) -> UInt64 {

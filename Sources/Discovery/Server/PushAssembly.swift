@@ -152,14 +152,7 @@ final class PushAssembly {
 
         mutating func add(_ resource: EncodedResource, withAliases: Bool) {
             resources += 1
-            guard withAliases, !resource.aliases.isEmpty else {
-                writer.write(bytes: resource.body, field: 2)
-                return
-            }
-            var body = ProtobufWriter()
-            body.write(raw: resource.body)
-            for alias in resource.aliases { body.write(string: alias, field: 4) }
-            writer.write(bytes: body.bytes, field: 2)
+            resource.write(to: &writer, field: 2, withAliases: withAliases)
         }
 
         mutating func remove(_ name: String) {

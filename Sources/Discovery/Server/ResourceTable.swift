@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Bytes
+
 /// The resources of one type as they stand, in the order of their last change. Whoever follows holds a position in that order and nothing else:
 /// what it hasn't been told is what stands behind it, each resource once, in its newest form. On the loop of the server.
 final class ResourceTable {
@@ -25,7 +27,7 @@ final class ResourceTable {
     private var slots: ContiguousArray<Entry?> = []
     private var free: ContiguousArray<Int32> = []
     private var byName: [String: Int32] = [:]
-    private var byAlias: [String: [Int32]] = [:]
+    private var byAlias = SlotIndex()
     private var byService: [String: Set<Int32>] = [:]
     private var byNode: [String: Set<Int32>] = [:]
     /// By sequence. A mark whose slot has changed since is stale: there is a newer one.
@@ -88,17 +90,14 @@ final class ResourceTable {
 
     private func index(_ resource: EncodedResource, _ slot: Int32) {
         guard isIndexed else { return }
-        for alias in resource.aliases { byAlias[alias, default: []].append(slot) }
+        for alias in resource.aliases { byAlias.insert(slot, alias.hashValue) }
         for service in resource.services { byService[service, default: []].insert(slot) }
         if !resource.node.isEmpty { byNode[resource.node, default: []].insert(slot) }
     }
 
     private func unindex(_ resource: EncodedResource, _ slot: Int32) {
         guard isIndexed else { return }
-        for alias in resource.aliases {
-            byAlias[alias]?.removeAll { $0 == slot }
-            if byAlias[alias]?.isEmpty == true { byAlias[alias] = nil }
-        }
+        for alias in resource.aliases { byAlias.remove(slot, alias.hashValue) }
         for service in resource.services {
             byService[service]?.remove(slot)
             if byService[service]?.isEmpty == true { byService[service] = nil }
@@ -118,7 +117,12 @@ final class ResourceTable {
     /// What a name that somebody asks for stands for: a resource and, for a service, its endpoints.
     func resolve(_ name: String) -> [String] {
         if let entry = entry(name) { return [name] + endpoints(of: entry.resource.name) }
-        let named = (byAlias[name] ?? []).compactMap { slots[Int($0)]?.resource.name }
+        var named: [String] = []
+        byAlias.candidates(name.hashValue) { slot in
+            guard let resource = slots[Int(slot)]?.resource, resource.aliases.contains(name) else { return }
+            // An alias may stand twice in one list.
+            if !named.contains(resource.name) { named.append(resource.name) }
+        }
         return named.flatMap { [$0] + endpoints(of: $0) }
     }
 

@@ -78,7 +78,7 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
 
     func messagesEnded(on stream: any GRPCStream) { end(.ok) }
 
-    func drained(_ stream: any GRPCStream) { server.enqueue(self) }
+    func drained(_ stream: any GRPCStream) { if isWaiting { server.enqueue(self) } }
 
     func ended(_ status: GRPCStatus, on stream: any GRPCStream) {
         guard !isOver else { return }
@@ -179,36 +179,47 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
 
     var asksForPolicies: Bool { subscriptions[ResourceType.authorization.rank] != nil }
 
+    private enum Pushed {
+        /// Something was sent, or there was nothing to send.
+        case settled
+        /// There is something that isn't wanted: it makes way for what waited behind it in another type.
+        case passed
+        /// Nothing more can be sent.
+        case stuck
+    }
+
     /// Sends what may be sent: one push per type at most, and only what nothing else has to come before.
     func pump() {
         guard !isOver, !holdsBack else { return }
-        // What is passed over, since it isn't wanted, makes way for what waited behind it in another type.
+        let released = server.released
         for _ in subscriptions {
-            for subscription in subscriptions {
-                guard let subscription, !push(subscription) else { continue }
-                return confirm()
+            var isAgain = false
+            for case let subscription? in subscriptions where subscription.isWaiting(released: released) {
+                switch push(subscription) {
+                case .settled: continue
+                case .passed: isAgain = true
+                case .stuck: return confirm()
+                }
             }
-            if !isWaiting { break }
+            if !isAgain { break }
         }
         confirm()
     }
 
-    /// False: nothing more can be sent.
-    private func push(_ subscription: Subscription) -> Bool {
-        guard subscription.inFlight == nil else { return true }
+    private func push(_ subscription: Subscription) -> Pushed {
         if subscription.isOvertaken {
             server.metrics.overtaken &+= 1
             end(GRPCStatus(.aborted, "too much was removed meanwhile to be told one by one: call again with what is held"))
-            return false
+            return .stuck
         }
-        guard stream.queued <= Self.highWater else { return false }
+        guard stream.queued <= Self.highWater else { return .stuck }
         let from = subscription.changePosition
-        guard let (message, named) = server.assembly.next(for: subscription, limits(for: subscription)) else { return true }
+        guard let (message, named) = server.assembly.next(for: subscription, limits(for: subscription)) else { return .passed }
         subscription.sent(
             nonce: message.nonce, from: from, changesTo: message.changesTo, removalsTo: message.removalsTo, named: named)
         server.metrics.pushed(subscription.type, message)
         stream.send(message.bytes)
-        return !isOver
+        return isOver ? .stuck : .settled
     }
 
     /// What is new of a type waits for what is new of the types before it, what is gone for all that happened to the types behind it: a workload
@@ -241,6 +252,8 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
 
     /// Whether everything that stands is acknowledged.
     var isSynchronised: Bool { isCounted && confirmed >= server.sequence && !holdsBack }
+
+    var refusesSomething: Bool { subscriptions.contains { $0?.refusals.isEmpty == false } }
 
     func refusals() -> [ResourceRefusal] {
         subscriptions.flatMap { $0.map { $0.refusals.listed($0.type, table: $0.table) } ?? [] }

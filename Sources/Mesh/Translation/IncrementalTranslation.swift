@@ -183,7 +183,7 @@ package final class IncrementalTranslation {
         if unhealthy.contains(node) { workload.status = .unhealthy }
         change.workloads.append(workload)
         if let local = WorkloadTranslation.local(
-            entry, options: options, isCaptured: isCaptured, nonTCP: model.resource?.nonTCP)
+            entry, uid: workload.uid, isCaptured: isCaptured, nonTCP: model.resource?.nonTCP)
         {
             change.local.append(local)
         }

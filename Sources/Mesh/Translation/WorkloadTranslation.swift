@@ -37,12 +37,12 @@ struct WorkloadTranslation {
     private mutating func add(_ entry: Resource.WorkloadEntry) {
         let (labels, namespace) = (entry.labels, entry.metadata.namespace)
         let isCaptured = enrolment.isCaptured(entry)
-        workloads.append(
-            Self.workload(
-                entry, options: options, services: services.selecting(labels, namespace: namespace),
-                policies: policies.selecting(labels, namespace: namespace) + peers.applying(to: labels, namespace: namespace),
-                isCaptured: isCaptured))
-        if let own = Self.local(entry, options: options, isCaptured: isCaptured, nonTCP: nonTCP[namespace]) { local.append(own) }
+        let workload = Self.workload(
+            entry, options: options, services: services.selecting(labels, namespace: namespace),
+            policies: policies.selecting(labels, namespace: namespace) + peers.applying(to: labels, namespace: namespace),
+            isCaptured: isCaptured)
+        workloads.append(workload)
+        if let own = Self.local(entry, uid: workload.uid, isCaptured: isCaptured, nonTCP: nonTCP[namespace]) { local.append(own) }
     }
 
     private mutating func add(_ entry: Resource.ServiceEntry) {
@@ -80,13 +80,13 @@ struct WorkloadTranslation {
     }
 
     /// Nil if it runs on no host of the mesh.
+    /// - Parameter uid: as the workload has it: the two share its text.
     static func local(
-        _ entry: Resource.WorkloadEntry, options: MeshOptions, isCaptured: Bool, nonTCP: LocalWorkload.NonTCP?
+        _ entry: Resource.WorkloadEntry, uid: String, isCaptured: Bool, nonTCP: LocalWorkload.NonTCP?
     ) -> LocalWorkload? {
         entry.node.map { node in
             LocalWorkload(
-                uid: uid(entry: entry.metadata.name, namespace: entry.metadata.namespace, options), node: node,
-                networkNamespace: entry.networkNamespace, captured: isCaptured, nonTCP: nonTCP)
+                uid: uid, node: node, networkNamespace: entry.networkNamespace, captured: isCaptured, nonTCP: nonTCP)
         }
     }
 

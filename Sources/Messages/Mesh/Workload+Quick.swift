@@ -7,10 +7,11 @@ package import Mesh
 /// way (a gateway, a field twice, a value that means nothing) isn't: the general way then says what it is.
 extension Workload {
     /// From the bytes of an `istio.workload.Address`; nil if that is to be read the general way.
-    package init?(quickly address: Span<UInt8>, _ pool: inout WorkloadPool) {
-        var reader = QuickReader(0, address.count)
-        guard reader.key(address) == 0x0a, let body = reader.length(address), body.end == address.count,
-            let fields = WorkloadFields(quickly: address, body, &pool)
+    package init?(quickly address: ArraySlice<UInt8>, _ pool: inout WorkloadPool) {
+        let bytes = address.span
+        var reader = QuickReader(0, bytes.count)
+        guard reader.key(bytes) == 0x0a, let body = reader.length(bytes), body.end == bytes.count,
+            let fields = WorkloadFields(quickly: bytes, body, of: address, &pool)
         else { return nil }
         self.init(fields)
     }
@@ -42,15 +43,33 @@ package struct WorkloadPool: Sendable {
 
     private init(_ scratch: [UInt8]) { self.scratch = scratch }
 
-    /// FNV-1a, folded: a table needs the low bits.
+    /// Eight bytes at a time, each multiplied into both halves of a product.
     private static func hash(_ bytes: [UInt8]) -> Int {
-        let hash = bytes.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let span = bytes.span
+        var (hash, index) = (UInt64(span.count), 0)
+        func mix(_ word: UInt64) {
+            let product = (hash ^ word).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
+            hash = product.high ^ product.low &+ 0x2545_f491_4f6c_dd1d
+        }
+        while index + 8 <= span.count {
+            var word: UInt64 = 0
+            for place in 0..<8 { word |= UInt64(span[index + place]) << UInt64(8 * place) }
+            mix(word)
+            index += 8
+        }
+        while index < span.count {
+            mix(UInt64(span[index]))
+            index += 1
+        }
         return Int(truncatingIfNeeded: hash ^ hash >> 32)
     }
 }
 
 extension WorkloadFields {
-    fileprivate init?(quickly bytes: Span<UInt8>, _ body: QuickReader, _ pool: inout WorkloadPool) {
+    /// - Parameter source: what the bytes are of.
+    fileprivate init?(
+        quickly bytes: Span<UInt8>, _ body: QuickReader, of source: ArraySlice<UInt8>, _ pool: inout WorkloadPool
+    ) {
         self.init()
         pool.scratch.removeAll(keepingCapacity: true)
         var reader = body
@@ -72,7 +91,7 @@ extension WorkloadFields {
                 case nil: break
                 }
             }
-            for index in start..<reader.position { pool.scratch.append(bytes[index]) }
+            pool.scratch += source.dropFirst(start).prefix(reader.position - start)
         }
         guard !uid.isEmpty, let common = pool.common() else { return nil }
         self.common = common

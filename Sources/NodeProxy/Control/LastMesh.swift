@@ -75,11 +75,9 @@ struct LastMesh: Sendable {
 
     // MARK: - Records
 
-    static func record(_ kind: Kind, _ content: [UInt8] = []) -> [UInt8] {
-        var bytes = [kind.rawValue]
-        bytes.reserveCapacity(content.count + 9)
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: content.count >> shift)) }
-        return bytes + content
+    /// What stands before a record's content.
+    static func head(_ kind: Kind, _ content: [UInt8]) -> [UInt8] {
+        [kind.rawValue] + stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: content.count >> $0) }
     }
 }
 
@@ -87,7 +85,7 @@ struct LastMesh: Sendable {
 struct SectionDigest {
     private(set) var value: [UInt8] = []
 
-    mutating func add(_ record: [UInt8]) { value = SHA256.digest(value + SHA256.digest(record)) }
+    mutating func add(_ head: [UInt8], _ content: [UInt8]) { value = SHA256.digest(value, SHA256.digest(head, content)) }
 }
 
 /// Reads records, a section at a time.
@@ -120,7 +118,8 @@ private struct RecordReader {
                 place = end
                 return records
             }
-            digest.add(Array(bytes[at..<end]))
+            let content = Array(record.content)
+            digest.add(LastMesh.head(record.kind, content), content)
             records.append(record)
             at = end
         }

@@ -33,9 +33,10 @@ struct MeshJournal: ~Copyable {
         guard failure == nil else { return }
         do throws(Errno) {
             try begin()
-            let record = LastMesh.record(kind, content)
-            digest.add(record)
-            try write(record)
+            let head = LastMesh.head(kind, content)
+            digest.add(head, content)
+            try write(head)
+            try write(content)
         } catch { fail(error) }
     }
 
@@ -46,7 +47,8 @@ struct MeshJournal: ~Copyable {
         if let failure { throw failure }
         do throws(Errno) {
             try begin()
-            try write(LastMesh.record(.whole, digest.value))
+            try write(LastMesh.head(.whole, digest.value))
+            try write(digest.value)
             digest = SectionDigest()
             try file?.synchronise()
             guard isNew else { return }

@@ -40,9 +40,11 @@ final class HTTP2Engine: HTTPEngine {
         isInSession = true
         _ = unsafe http.receive(bytes, second: Int(loop.now.nanoseconds / 1_000_000_000))
         leaveSession()
-        // A session that failed still has its GOAWAY to say.
-        queueTurn()
+        queueTurnIfWanted()
     }
+
+    /// Most of what comes needs no answer of the session. One that failed still has its GOAWAY to say.
+    func queueTurnIfWanted() { if http.wantsWrite || !http.wantsRead { queueTurn() } }
 
     func produce() -> Bool {
         guard !isLost else { return false }

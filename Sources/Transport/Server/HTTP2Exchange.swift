@@ -91,7 +91,7 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
     func consumed(_ count: Int) {
         guard count > 0, let engine else { return }
         engine.http.consume(stream, count)
-        engine.queueTurn()
+        engine.queueTurnIfWanted()
     }
 
     func received(_ bytes: [UInt8]) {
@@ -174,10 +174,13 @@ final class HTTP2Exchange: HTTPExchange, BodyHolder {
 
     func send(_ bytes: [UInt8]) {
         guard let engine, isBegun, ending == nil, !bytes.isEmpty else { return }
-        if output.isEmpty { moved = engine.loop.now }
+        if output.isEmpty {
+            moved = engine.loop.now
+            // The session looks by itself for what comes behind.
+            engine.http.resume(stream)
+        }
         output.append(bytes)
         mustTellDrained = true
-        engine.http.resume(stream)
         engine.queueTurn()
     }
 

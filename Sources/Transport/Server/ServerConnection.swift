@@ -139,7 +139,10 @@ final class ServerConnection: EventSource, TurnTarget, TimerTarget {
             let buffer = unsafe loop.plaintext.bytes
             switch unsafe tls.read(into: buffer) {
             case .moved(let count): unsafe take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            case .wouldBlock: return queueTurn()
+            case .wouldBlock:
+                // The engine asks for its own turn; here OpenSSL may have had something to say.
+                if pending > 0 { queueTurn() }
+                return
             case .closed: return close()
             case .failed: return goodbye()
             }

@@ -81,7 +81,9 @@ import Testing
         #expect(bench.publishing.trouble(key) != nil)
         try bench.write([Stored.policy("p", port: "99")])
         #expect(bench.publishing.trouble(key) == nil)
-        #expect(bench.publishing.acknowledgement(key, revision: bench.server.revision)?.isComplete == true)
+        #expect(
+            bench.publishing.acknowledgement(
+                key, revision: bench.server.revision, bench.publishing.survey())?.isComplete == true)
     }
 
     @Test func `a host that is gone has unhealthy workloads until it is back`() throws {

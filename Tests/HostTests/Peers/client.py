@@ -144,11 +144,11 @@ def hold(options):
 
 
 def steady(options):
-    stop, done, failed = finished(), 0, []
+    stop, done, failed, wrong = finished(), 0, [], 0
     lock = threading.Lock()
 
     def work(worker):
-        nonlocal done
+        nonlocal done, wrong
         count = 0
         while not stop.is_set():
             how = None
@@ -169,6 +169,8 @@ def steady(options):
                     tcp.tell(event="began")
                 if how:
                     failed.append("%.3f %s" % (time.time(), how))
+                # An end that nobody made, or what nobody sent.
+                wrong += how in ("fin", "other bytes")
             time.sleep(options.pause)
 
     workers = [threading.Thread(target=work, args=(n,)) for n in range(options.count)]
@@ -176,7 +178,7 @@ def steady(options):
         worker.start()
     for worker in workers:
         worker.join()
-    return dict(requests=done, failed=len(failed), errors=failed[:10])
+    return dict(requests=done, failed=len(failed), wrong=wrong, errors=failed[:10])
 
 
 def stall(options):
