@@ -71,7 +71,7 @@ let package = Package(
         module("Capture", "Bytes", "Kernel", "Mesh", "CNFTables"),
         module("Telemetry", "Bytes", "Kernel", "Loop", "HTTP", "Documents", "Mesh"),
         module("Transport", "Bytes", "Kernel", "Loop", "TLS", "HTTP"),
-        module("Daemon", "Bytes", "Kernel", "Loop", "Documents", "HTTP", "Transport", "Telemetry"),
+        module("Daemon", "Bytes", "Kernel", "Loop", "Documents", "Wire", "HTTP", "Transport", "Telemetry"),
         module("Tunnel", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Mesh", "Telemetry"),
         module(
             "Discovery", "Bytes", "Kernel", "Loop", "TLS", "HTTP", "Documents", "Wire", "Messages", "Mesh", "Transport",
@@ -120,7 +120,7 @@ let package = Package(
         tests("Telemetry", "Telemetry", "Mesh", "HTTP", "Documents", "Loop", "Kernel", "Bytes"),
         tests("Transport", "Transport", "TLS", "HTTP", "Wire", "Loop", "Kernel", "Bytes", "Support"),
         tests("Tunnel", "Tunnel", "TLS", "HTTP", "Loop", "Kernel", "Bytes", "Support"),
-        tests("Daemon", "Daemon", "Telemetry", "Documents", "Kernel", "Bytes"),
+        tests("Daemon", "Daemon", "Telemetry", "Documents", "Kernel", "Bytes", "Support"),
         tests(
             "NodeProxy", "NodeProxy", "Discovery", "Transport", "Daemon", "Telemetry", "Tunnel", "TLS", "HTTP", "Messages",
             "Wire",

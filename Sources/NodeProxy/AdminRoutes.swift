@@ -58,6 +58,14 @@ final class AdminRoutes {
             let remedy = "Change the files of mesh.path, or join a control plane with `warren join`."
             return answer(json(409, AdminDocument.failure("this host has no control plane", remedy: remedy)))
         }
+        if control.member == nil {
+            return answer(
+                json(
+                    409,
+                    AdminDocument.failure(
+                        "this host's control plane is istiod, which hosts can't tell anything",
+                        remedy: "Change Kubernetes' resources, and control.istiod.workloads for what is captured here.")))
+        }
         if request.path == "/workloads" {
             let registrar = ControlRegistrar(client: control, node: node.configuration.node)
             return registrar.answer(request) { answer(self.json($0, $1)) }

@@ -4,6 +4,7 @@ internal import Daemon
 internal import HTTP
 internal import Kernel
 internal import Loop
+internal import TLS
 internal import Telemetry
 internal import Tunnel
 
@@ -63,16 +64,25 @@ enum Assembly {
         let node = try Node(
             configuration: configuration, authority: identity.authority, log: log, logWriter: logWriter, loop: loop, inbox: inbox,
             workers: mailboxes, lock: lock, takeover: takeover)
-        if case .joined(let credential) = identity {
-            let dialler = try TLSDialler(loop: loop, silence: configuration.control.silence)
-            let control = ControlClient(host: node, dialler: dialler, credential: credential)
-            control.reporter.workloads = { [unowned node] in node.workloadReports }
-            node.use(control)
+        if configuration.control.isUsed {
+            node.use(try control(of: node, identity, silence: configuration.control.silence))
         }
         guard node.services.prepare(), takeover != nil || node.services.start() else { return ExitCode.unavailable }
         let code = try node.run(signals: signals)
         for thread in threads { thread.join() }
         return code
+    }
+
+    private static func control(of node: Node, _ identity: HostIdentity, silence: Interval) throws(Errno) -> ControlClient? {
+        let dialler = try TLSDialler(loop: node.loop, silence: silence)
+        switch identity {
+        case .alone: return nil
+        case .joined(let credential):
+            let control = ControlClient(host: node, dialler: dialler, credential: credential)
+            control.member?.reporter.workloads = { [unowned node] in node.workloadReports }
+            return control
+        case .istiod(let roots): return ControlClient(istiodFor: node, dialler: dialler, roots: roots)
+        }
     }
 
     /// One daemon serves a host. The lock ends with the process.
@@ -87,17 +97,23 @@ enum Assembly {
     }
 }
 
-/// What this host proves and issues certificates with: a CA of its own, or what it got when it joined a control plane.
+/// What this host proves and issues certificates with: a CA of its own, or what it got when it joined a control plane, or an account at istiod.
 enum HostIdentity {
     case alone(Authority)
     case joined(NodeCredential)
+    /// Nothing but an account's token, which is read when it is needed; and the roots that workloads' certificates are trusted by at first.
+    case istiod(roots: [Certificate])
 
     var authority: Authority? { if case .alone(let authority) = self { authority } else { nil } }
 
     static func load(_ configuration: DaemonConfiguration) -> Result<HostIdentity, AuthorityFailure> {
         guard configuration.control.isUsed else { return Authority.load(configuration).map { .alone($0) } }
-        return NodeDirectory(path: configuration.control.directory).load().map { .joined($0) }
-            .mapError { AuthorityFailure($0.description) }
+        let directory = NodeDirectory(path: configuration.control.directory)
+        let loaded: Result<HostIdentity, ControlFailure> =
+            configuration.control.istiod.isUsed
+            ? directory.prepareForIstiod(configuration.control.istiod).map { .istiod(roots: $0) }
+            : directory.load().map { .joined($0) }
+        return loaded.mapError { AuthorityFailure($0.description) }
     }
 }
 

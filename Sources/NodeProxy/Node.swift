@@ -85,7 +85,7 @@ final class Node {
     var uptime: Interval { Instant.now().since(began) }
 
     /// The mesh and certificates come from there. Before `run`.
-    func use(_ control: ControlClient) { self.control = control }
+    func use(_ control: ControlClient?) { self.control = control }
 
     // MARK: - Messages
 
@@ -156,11 +156,11 @@ final class Node {
         every(.seconds(1)) { node in
             if node.enrolment.isDraining || node.duty == .draining { node.tell(.census) }
             node.enrolment.renewDue()
-            if node.isInCharge { node.control?.identity.renewIfDue() }
+            if node.isInCharge { node.control?.member?.identity.renewIfDue() }
             if node.duty == .serving { node.earlier.look() }
         }
         // The one that serves renews this host's certificate: for the next connection to the control plane.
-        every(.seconds(60)) { node in if node.duty == .draining { node.control?.identity.reload() } }
+        every(.seconds(60)) { node in if node.duty == .draining { node.control?.member?.identity.reload() } }
         every(configuration.capture.checkInterval) { $0.enrolment.verify() }
         // So that series expire though nobody scrapes, and refused workloads are tried again.
         every(.seconds(5)) { node in
@@ -194,8 +194,7 @@ final class Node {
         log.info("reading the mesh and the CA again")
         mesh?.changed()
         if let control {
-            control.identity.reload()
-            control.keeper.tryNow()
+            control.reload()
             return
         }
         let configuration = configuration
@@ -283,13 +282,13 @@ final class Node {
 
     func reconcile() {
         if let snapshot, !isLeaving { enrolment.reconcile(snapshot) }
-        control?.reporter.changed()
+        control?.member?.reporter.changed()
     }
 
     /// Ready means: whatever this host has to capture is captured, or refused with a reason.
     func workloadsSettled() {
         probes.update()
-        control?.reporter.changed()
+        control?.member?.reporter.changed()
         guard snapshot != nil else { return }
         let isPreparing = enrolment.enrollees.values.contains { if case .preparing = $0.phase { true } else { false } }
         guard !isPreparing, !readiness.isReady, !isLeaving else { return }

@@ -47,6 +47,21 @@ package enum Base64 {
         return bytes
     }
 
+    /// RFC 4648 §5 without padding, as in JSON Web Tokens. Nil for anything else.
+    package static func decode(url text: some StringProtocol) -> [UInt8]? {
+        var standard: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "-"): standard.append(UInt8(ascii: "+"))
+            case UInt8(ascii: "_"): standard.append(UInt8(ascii: "/"))
+            case UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="): return nil
+            default: standard.append(byte)
+            }
+        }
+        while standard.count % 4 != 0 { standard.append(UInt8(ascii: "=")) }
+        return decode(String(decoding: standard, as: UTF8.self))
+    }
+
     private static func value(of character: UInt8) -> UInt32? {
         switch character {
         case 0x41...0x5a: UInt32(character - 0x41)

@@ -74,12 +74,14 @@ final class ControlBench: ControlHost {
 final class TestPlanes: ControlDialler {
     var planes: [ControlAddress: TestPlane] = [:]
     private(set) var dialled: [ControlAddress] = []
+    private(set) var accesses: [ControlAccess] = []
 
     func dial(
-        _ address: ControlAddress, as credential: NodeCredential, within: Interval,
+        _ address: ControlAddress, with access: ControlAccess, within: Interval,
         done: @escaping (Result<any ControlLink, ControlFailure>) -> Void, ended: @escaping (String) -> Void
     ) -> () -> Void {
         dialled.append(address)
+        accesses.append(access)
         guard let plane = planes[address], plane.isUp else {
             done(.failure(ControlFailure("connection refused")))
             return {}
@@ -297,5 +299,16 @@ extension TestAuthority {
         let identity = try #require(NodeIdentity(trustDomain: "cluster.local", name: name))
         let chain = try issuing.issue(node: identity, publicKey: key.publicKey, now: now, lifetime: lifetime)
         return try NodeCredential(key: key, chain: chain, roots: [root.certificate])
+    }
+}
+
+extension ControlClient {
+    /// Of a member.
+    var identity: ControlIdentity { theMember.identity }
+    var reporter: ControlReporter { theMember.reporter }
+
+    private var theMember: Member {
+        guard let member else { preconditionFailure("a client of istiod is no member") }
+        return member
     }
 }

@@ -130,6 +130,16 @@ private final class JoiningHost {
         #expect(try host.configuration() == "node: old\n")
     }
 
+    @Test(arguments: [false, true])
+    func `a client of istiod joins no other mesh`(isForced: Bool) throws {
+        let host = try JoiningHost()
+        let text = "control: {addresses: [\"istiod:15012\"], istiod: {token: /run/token}}\n"
+        try host.configure(text)
+        #expect((isForced ? host.join("--force") : host.join()) == .failed)
+        #expect(host.desk.errors.contains("a client of istiod") && host.desk.plane.requests.isEmpty, "\(host.desk.errors)")
+        #expect(try host.configuration() == text)
+    }
+
     @Test func `a refused token says so, and leaves nothing`() throws {
         let host = try JoiningHost()
         host.desk.plane.answers["POST /warren/v1/join"] = FakePlane.status(

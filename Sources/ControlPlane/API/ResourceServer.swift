@@ -33,6 +33,7 @@ package final class ResourceServer {
     let pool: ServiceAddressPool
     let book: AccessBook
     let audit: Audit
+    private var quota = AuditQuota(lines: 100)
     private let addresses: WorkloadAddresses
     private let collector: NamespaceCollector
     /// Addresses of workloads whose registration is on its way to the store.
@@ -142,12 +143,20 @@ package final class ResourceServer {
     }
 
     func refuse(_ exchange: any HTTPExchange, _ status: APIStatus, _ principal: Principal) {
-        if status.reason == .forbidden {
+        if isForAudit(exchange, status, principal), let dropped = quota.take(principal.name, now: .now()) {
+            let more = dropped > 0 ? " (and \(dropped) before that weren't written)" : ""
             audit.refused(
                 exchange.head.method, String(exchange.head.target.prefix(256)), by: principal.name, from: exchange.peer.place,
-                status.message)
+                status.message + more)
         }
         exchange.respond(ControlAnswer.failure(status))
+    }
+
+    /// What somebody may not; and of a host each change that isn't made: it has no reason to ask for one that can't be.
+    private func isForAudit(_ exchange: any HTTPExchange, _ status: APIStatus, _ principal: Principal) -> Bool {
+        if status.reason == .forbidden { return true }
+        guard case .node = principal.role else { return false }
+        return exchange.head.method != "GET" && exchange.head.method != "HEAD"
     }
 
     // MARK: - What is around an object

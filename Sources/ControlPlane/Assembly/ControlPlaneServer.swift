@@ -22,6 +22,7 @@ final class ControlPlaneServer: TimerTarget {
     private let state: ControlState
     private let authenticator: Authenticator
     private let resources: ResourceServer
+    private let audit: Audit
     private let joining: JoinService
     private let admin: AdminService
     private let certificates: CertificateService
@@ -54,7 +55,7 @@ final class ControlPlaneServer: TimerTarget {
         self.configuration = configuration
         self.loop = loop
         self.log = log
-        let audit = Audit(log)
+        audit = Audit(log)
         do {
             state = try ControlState(store: store, loop: loop)
             let errands = try Errands(name: "errands", loop: loop)
@@ -189,6 +190,7 @@ final class ControlPlaneServer: TimerTarget {
     private func serve(_ listener: consuming Descriptor, security: HTTPServerSecurity) throws(Errno) {
         let server = HTTPServer(loop: loop, listener: listener, security: security) { [unowned self] exchange in answer(exchange)
         }
+        server.onStranger = { [unowned self] peer, failure in authenticator.noteStranger(peer, failure) }
         try server.start()
         servers.append(server)
     }
@@ -251,6 +253,7 @@ final class ControlPlaneServer: TimerTarget {
 
     private func report(_ exchange: any HTTPExchange, _ principal: Principal) {
         guard case .node(let node) = principal.role else {
+            audit.refused("report", "node", by: principal.name, from: exchange.peer.place, "not a host")
             return exchange.respond(
                 ControlAnswer.failure(APIStatus(.forbidden, "reports are sent by hosts; this is \(principal.name)")))
         }
@@ -287,6 +290,7 @@ final class ControlPlaneServer: TimerTarget {
         do throws(APIStatus) {
             let principal = try authenticator.principal(for: exchange.head, peer: exchange.peer)
             guard case .node(let node) = principal.role else {
+                audit.refused("discovery", "mesh", by: principal.name, from: exchange.peer.place, "not a host")
                 return stream.finish(GRPCStatus(.permissionDenied, "discovery is for hosts; this is \(principal.name)"))
             }
             discovery.attach(

@@ -12,12 +12,13 @@ package struct AuditQuota {
     }
 
     private static let window = Interval.seconds(60)
-    private static let lines = 20
+    private let lines: Int
     private static let maximumAskers = 1024
 
     private var accounts: [String: Account] = [:]
 
-    package init() {}
+    /// - Parameter lines: for one asker in a minute.
+    package init(lines: Int = 20) { self.lines = lines }
 
     /// Whether a line may be written now: how many were left out before it; nil if it is left out too.
     package mutating func take(_ asker: String, now: Instant) -> Int? {
@@ -29,7 +30,7 @@ package struct AuditQuota {
             account = Account(since: now, lines: 1)
             return dropped
         }
-        guard account.lines < Self.lines else {
+        guard account.lines < lines else {
             account.dropped += 1
             return nil
         }

@@ -4,7 +4,7 @@ internal import Bytes
 internal import HTTP
 internal import Kernel
 package import ResourceAPI
-internal import TLS
+package import TLS
 package import Transport
 
 /// Finds out who asks: root over the Unix socket, the owner of a bearer token, or a host by its certificate. A token, where one is sent, decides
@@ -16,6 +16,8 @@ package final class Authenticator {
     private let now: () -> Int64
     /// Of joins too.
     package var limiter = AttemptLimiter()
+    /// Of lines about who showed nothing, which isn't an attempt.
+    private var quota = AuditQuota()
 
     package init(
         book: AccessBook, trustDomain: String, audit: Audit, now: @escaping () -> Int64 = { WallTime.now().seconds }
@@ -46,6 +48,12 @@ package final class Authenticator {
                 isAttempt: false)
         }
         return try host(leaf, peer)
+    }
+
+    /// A certificate was shown that isn't taken, so that no request came.
+    package func noteStranger(_ peer: HTTPPeer, _ failure: TLSFailure) {
+        guard limiter.failed(peer.address?.ip, now: Instant.now()) else { return }
+        audit.refused("authentication", "connection", by: "unknown", from: peer.place, failure.description)
     }
 
     /// How a gRPC call ends whose caller isn't known.
@@ -130,7 +138,12 @@ package final class Authenticator {
     }
 
     private func refuse(_ peer: HTTPPeer, _ why: String, _ said: String, isAttempt: Bool = true) -> APIStatus {
-        guard isAttempt else { return APIStatus(.unauthorized, said) }
+        guard isAttempt else {
+            if quota.take(peer.address?.ip.description ?? "", now: Instant.now()) != nil {
+                audit.refused("authentication", "request", by: "unknown", from: peer.place, why)
+            }
+            return APIStatus(.unauthorized, said)
+        }
         guard limiter.failed(peer.address?.ip, now: Instant.now()) else {
             return APIStatus(.tooManyRequests, "too many requests from here failed to say who asks: wait some seconds")
         }

@@ -7,7 +7,8 @@ internal import ResourceAPI
 internal import Store
 
 /// Writes into objects how far hosts have come with them, as the condition `Programmed` that `kubectl wait` reads: once when all have taken what
-/// stands, and before that only if it takes long or a host refuses. Many objects are one commit. On the loop of the API.
+/// stands, and before that only if it takes long or a host refuses; and into policies, with it, whether hosts judge by them. Many objects are one commit. On
+/// the loop of the API.
 ///
 ///     changed ──► waiting ──acknowledged, refused──► written ──► (refused: waiting)
 final class ProgrammedKeeper: StateObserver, TimerTarget {
@@ -86,10 +87,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     }
 
     private func look() {
-        guard isAlone() else {
-            (waiting, round, former) = ([:], [], nil)
-            return
-        }
+        guard isAlone() else { return lookAtPolicies() }
         let now = Instant.now()
         let keys = nextKeys(now)
         guard !keys.isEmpty else { return }
@@ -120,6 +118,26 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
         commit(transaction)
     }
 
+    /// Of several replicas each says what an object alone tells; who is first is right, and the others see that it stands.
+    private func lookAtPolicies() {
+        var transaction = StoreTransaction()
+        for key in Array(waiting.keys) {
+            guard key.resource == PolicyAcceptance.resource, let standing = state.cache.object(key),
+                let text = Self.stating(nil, standing, unlessTrue: false)
+            else {
+                waiting[key] = nil
+                continue
+            }
+            guard transaction.writes.count < Self.batch else { break }
+            waiting[key] = nil
+            transaction.conditions.append(.init(key, revision: standing.revision))
+            transaction.writes.append(.put(key, text))
+            writing[key] = text
+        }
+        (round, former) = ([], nil)
+        commit(transaction)
+    }
+
     /// Whom to look at now: some of those that stood before we began, so that others don't keep them waiting, and some of this round.
     private func nextKeys(_ now: Instant) -> [StoreKey] {
         // What a large change has taken is given back.
@@ -144,15 +162,21 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
         return keys
     }
 
-    /// The object with the condition; nil if it says so already.
-    private static func stating(_ condition: Condition, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
+    /// The object with the condition, and what a policy says of itself; nil if it says so already.
+    private static func stating(_ programmed: Condition?, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
+        let isPolicy = standing.key.resource == PolicyAcceptance.resource
         // What can't be read is told elsewhere, by name. Most of what stood before says so already, which is seen without its bookkeeping.
-        if unlessTrue, let content = ObjectText.content(standing.text), isTrue(condition.type, content) { return nil }
+        if unlessTrue, !isPolicy, let programmed, let content = ObjectText.content(standing.text), isTrue(programmed.type, content) {
+            return nil
+        }
         guard let object = try? JSON.read(standing.text) else { return nil }
         let generation = object.at("metadata", "generation")?.integerValue
         let before = object.at("status", "conditions")?.sequenceValue ?? []
-        if condition.stands(in: before, generation: generation) { return nil }
-        let after = condition.put(into: before, generation: generation, seconds: WallTime.now().seconds)
+        let stays = unlessTrue && (programmed.map { isTrue($0.type, object) } ?? false)
+        let conditions = [stays ? nil : programmed, isPolicy ? PolicyAcceptance.condition(of: object) : nil].compactMap(\.self)
+        if conditions.allSatisfy({ $0.stands(in: before, generation: generation) }) { return nil }
+        let now = WallTime.now().seconds
+        let after = conditions.reduce(before) { $1.put(into: $0, generation: generation, seconds: now) }
         return ObjectText.stored(object.setting(["status", "conditions"], .array(after)))
     }
 

@@ -14,6 +14,13 @@ package struct ControlInfo: Sendable {
         case synchronised
     }
 
+    package enum Kind: String, Sendable {
+        case warren = "warren-control"
+        /// Not told of this host's state, and not asked for anything but mesh and certificates.
+        case istiod
+    }
+
+    package var kind = Kind.warren
     package var addresses: [String]
     package var state = State.waiting
     /// Which of them it is connected to, or connecting.
@@ -28,25 +35,34 @@ package struct ControlInfo: Sendable {
     package var refused: String?
     /// Resources that aren't taken over as they are now.
     package var rejected: [(name: String, reason: String)] = []
-    /// This host's own.
+    /// This host's own; to istiod, the account `NAMESPACE/NAME` of its token, and empty if that doesn't say.
     package var identity = ""
     package var certificateEnds: WallTime?
     package var renewalFailure: String?
     package var reportFailure: String?
+    /// To istiod: when the token ends that was read last, and why the file can't be used.
+    package var tokenEnds: WallTime?
+    package var tokenFailure: String?
+    /// To istiod: workloads that are declared here and aren't captured, or not as they should be.
+    package var misfits: [(name: String, reason: String)] = []
 
     package init(addresses: [String]) { self.addresses = addresses }
 
     package var document: Value {
         .object(present: [
-            ("addresses", .array(addresses.map { .string($0) })), ("state", .string(state.rawValue)), ("address", .text(address)),
+            ("kind", .string(kind.rawValue)), ("addresses", .array(addresses.map { .string($0) })),
+            ("state", .string(state.rawValue)), ("address", .text(address)),
             ("since", .text(since?.description)), ("failure", .text(failure)), ("failedAt", .text(failedAt?.description)),
             ("store", .text(store)), ("refused", .text(refused)),
-            (
-                "rejected",
-                .array(rejected.map { .object([("name", .string($0.name)), ("reason", .string($0.reason))]) })
-            ),
+            ("rejected", Self.list(rejected)),
             ("identity", .string(identity)), ("certificateEnds", .text(certificateEnds?.description)),
             ("renewalFailure", .text(renewalFailure)), ("reportFailure", .text(reportFailure)),
+            ("tokenEnds", .text(tokenEnds?.description)), ("tokenFailure", .text(tokenFailure)),
+            ("misfits", kind == .istiod ? Self.list(misfits) : nil),
         ])
+    }
+
+    private static func list(_ items: [(name: String, reason: String)]) -> Value {
+        .array(items.map { .object([("name", .string($0.name)), ("reason", .string($0.reason))]) })
     }
 }

@@ -14,49 +14,52 @@ package struct ControlSettings: Sendable {
     package var retry = Interval.seconds(15)
     package var firstCertificate = Interval.seconds(10)
     package var report = Interval.seconds(10)
+    package var istiod = IstiodSettings()
 
     /// The mesh comes from a control plane, and certificates too.
     package var isUsed: Bool { !addresses.isEmpty }
 
     static let maximumAddresses = 16
 
-    static let settings: [Setting] = [
-        Setting(
-            path: "control.addresses", form: "list of HOST:PORT, at most \(maximumAddresses)",
-            meaning:
-                "The control plane: mesh and certificates come from one of these, tried in turn. Empty: the mesh comes from `mesh.path`, and"
-                + " certificates from the CA on this host.",
-            reason: "A host alone needs no control plane; `warren join` writes them.", read: readAddresses,
-            value: { .array($0.control.addresses.map { .string($0.description) }) }),
-        .path(
-            "control.directory", \.control.directory,
-            "This host's key, its certificate, the roots and the last good mesh, readable by root alone.",
-            because: "`warren join` writes there, where the file hierarchy standard puts a service's state."),
-        .duration(
-            "control.settle", \.control.settle, .zero ... .seconds(10),
-            "How long changes are gathered before they take effect together.",
-            because: "What is told in one go arrives within milliseconds; a change must take effect within 40 ms."),
-        .duration(
-            "control.connect", \.control.connect, .milliseconds(100) ... .minutes(1),
-            "How long connecting to one address, and its TLS handshake, may take before the next is tried.",
-            because: "ztunnel's; with the addresses of a lost rack first in the list the others are still tried soon."),
-        .duration(
-            "control.silence", \.control.silence, .seconds(1) ... .minutes(10),
-            "After so long without a byte the control plane is asked for a sign of life; after as long again it counts as lost.",
-            because: "A connection that a firewall forgot is noticed within 20 s; a ping costs 17 bytes."),
-        .duration(
-            "control.retry", \.control.retry, .milliseconds(100) ... .minutes(10),
-            "The longest pause between two rounds of attempts; it begins at 100 ms, doubles, and half of it is chance.",
-            because: "ztunnel's bound; chance spreads the hosts of a mesh when the control plane comes back."),
-        .duration(
-            "control.firstCertificate", \.control.firstCertificate, .milliseconds(100) ... .minutes(10),
-            "How long a workload without a certificate waits for its first one; then it is refused with this as the reason, and tried again.",
-            because: "A reachable control plane answers within milliseconds; longer than one change-over between two replicas."),
-        .duration(
-            "control.report", \.control.report, .milliseconds(100) ... .hours(1),
-            "How often the control plane is told how the workloads of this host are; at a change it is told at once.",
-            because: "The grace that the control plane gives is 10 minutes; a report has some hundred bytes per workload."),
-    ]
+    static let settings: [Setting] =
+        [
+            Setting(
+                path: "control.addresses", form: "list of HOST:PORT, at most \(maximumAddresses)",
+                meaning:
+                    "The control plane: mesh and certificates come from one of these, tried in turn. Empty: the mesh comes from `mesh.path`, and"
+                    + " certificates from the CA on this host. `warren-control`, or istiod where `control.istiod.token` is set.",
+                reason: "A host alone needs no control plane; `warren join` writes them.", read: readAddresses,
+                value: { .array($0.control.addresses.map { .string($0.description) }) }),
+            .path(
+                "control.directory", \.control.directory,
+                "This host's key, its certificate, the roots and the last good mesh, readable by root alone.",
+                because: "`warren join` writes there, where the file hierarchy standard puts a service's state."),
+            .duration(
+                "control.settle", \.control.settle, .zero ... .seconds(10),
+                "How long changes are gathered before they take effect together.",
+                because: "What is told in one go arrives within milliseconds; a change must take effect within 40 ms."),
+            .duration(
+                "control.connect", \.control.connect, .milliseconds(100) ... .minutes(1),
+                "How long connecting to one address, and its TLS handshake, may take before the next is tried.",
+                because: "ztunnel's; with the addresses of a lost rack first in the list the others are still tried soon."),
+            .duration(
+                "control.silence", \.control.silence, .seconds(1) ... .minutes(10),
+                "After so long without a byte the control plane is asked for a sign of life; after as long again it counts as lost.",
+                because: "A connection that a firewall forgot is noticed within 20 s; a ping costs 17 bytes."),
+            .duration(
+                "control.retry", \.control.retry, .milliseconds(100) ... .minutes(10),
+                "The longest pause between two rounds of attempts; it begins at 100 ms, doubles, and half of it is chance.",
+                because: "ztunnel's bound; chance spreads the hosts of a mesh when the control plane comes back."),
+            .duration(
+                "control.firstCertificate", \.control.firstCertificate, .milliseconds(100) ... .minutes(10),
+                "How long a workload without a certificate waits for its first one; then it is refused with this as the reason, and tried again.",
+                because:
+                    "A reachable control plane answers within milliseconds; longer than one change-over between two replicas."),
+            .duration(
+                "control.report", \.control.report, .milliseconds(100) ... .hours(1),
+                "How often the control plane is told how the workloads of this host are; at a change it is told at once.",
+                because: "The grace that the control plane gives is 10 minutes; a report has some hundred bytes per workload."),
+        ] + IstiodSettings.settings
 
     @Sendable private static func readAddresses(_ key: String, _ fields: Fields, _ configuration: inout DaemonConfiguration) {
         let texts = fields.strings(key)

@@ -18,6 +18,7 @@ extension DaemonConfiguration {
     /// What no single setting can know.
     package func check(_ root: Fields) {
         checkPorts(root)
+        control.istiod.check(control.addresses, root)
         if timeouts.connect > timeouts.establish {
             root.report(
                 "timeouts", "timeouts.connect is longer than timeouts.establish, which bounds it",

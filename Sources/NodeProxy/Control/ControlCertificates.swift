@@ -42,25 +42,31 @@ final class ControlCertificates {
     /// The connection to ask by, and why there is none.
     var link: () -> (any ControlLink)? = { nil }
     var whyNoLink: () -> String = { "" }
+    /// Whether a certificate is asked for in another's name.
+    var impersonates: (SPIFFEID) -> Bool = { _ in true }
+    /// What a refusal says, in words for people.
+    var words: (GRPCStatus, SPIFFEID) -> String = { status, _ in status.message.isEmpty ? "\(status.code)" : status.message }
     /// Other roots came with an answer.
     var onRoots: ([Certificate]) -> Void = { _ in }
     private(set) var issued = 0
     private(set) var refused = 0
 
-    init(host: any ControlHost, credential: NodeCredential) {
+    /// - Parameters:
+    ///   - roots: whom peers are trusted by until an answer says otherwise.
+    ///   - mark: of this host in its mesh: what was kept under another isn't used.
+    init(host: any ControlHost, roots: [Certificate], mark: String) {
         self.host = host
-        roots = credential.roots
-        shelf = Self.shelf(host, credential)
+        self.roots = roots
+        shelf = Self.shelf(host, mark)
     }
 
-    private static func shelf(_ host: any ControlHost, _ credential: NodeCredential) -> CredentialShelf {
-        CredentialShelf(
-            host.configuration.identity, runDirectory: host.configuration.runDirectory, host: credential.keyDigest)
+    private static func shelf(_ host: any ControlHost, _ mark: String) -> CredentialShelf {
+        CredentialShelf(host.configuration.identity, runDirectory: host.configuration.runDirectory, host: mark)
     }
 
     func use(_ credential: NodeCredential) {
         roots = credential.roots
-        shelf = Self.shelf(host, credential)
+        shelf = Self.shelf(host, credential.keyDigest)
     }
 
     // MARK: - Asking
@@ -155,14 +161,14 @@ final class ControlCertificates {
         var message = CertificateAPI.Request()
         message.csr = String(decoding: request, as: UTF8.self)
         message.validityDuration = Int64(clamping: host.configuration.identity.lifetime.nanoseconds / 1_000_000_000)
-        message.metadata = .object([("ImpersonatedIdentity", .string(identity.description))])
+        if impersonates(identity) { message.metadata = .object([("ImpersonatedIdentity", .string(identity.description))]) }
         let stream = link.call(CertificateAPI.createMethod)
         UnaryCall(stream, message.encoded, deadline: Alarm(loop: host.loop), within: .seconds(10)) { [weak self] result in
             guard let self else { return }
             switch result {
             case .success(let answer): take(answer, identity, key)
             case .failure(let status):
-                let words = status.message.isEmpty ? "\(status.code)" : status.message
+                let words = words(status, identity)
                 switch status.code {
                 case .unavailable, .cancelled, .deadlineExceeded, .aborted, .unknown: again(identity, words)
                 default:

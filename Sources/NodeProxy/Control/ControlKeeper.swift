@@ -33,7 +33,7 @@ final class ControlKeeper: DeltaClientDelegate {
     private let dialler: any ControlDialler
     private let mesh: ControlMesh
     private let addresses: [ControlAddress]
-    private(set) var credential: NodeCredential
+    private(set) var standing: ControlStanding
     private(set) var state = State.waiting
     private(set) var isSynchronised = false
     /// Why the last attempt or connection ended.
@@ -44,7 +44,7 @@ final class ControlKeeper: DeltaClientDelegate {
     private let pause: Alarm
     private let answerBound: Alarm
     private let move: Alarm
-    /// The certificate that the connection was opened with, or is being: it is looked at with each request, and ends with time.
+    /// This host's certificate that the connection was opened with, or is being: it is looked at with each request, and ends with time.
     private var shown: Certificate?
     private var cancelAttempt: (() -> Void)?
     private var client: DeltaClient?
@@ -53,11 +53,11 @@ final class ControlKeeper: DeltaClientDelegate {
     private var hasTakenFirst = false
     private var isStopped = false
 
-    init(host: any ControlHost, dialler: any ControlDialler, mesh: ControlMesh, credential: NodeCredential) {
+    init(host: any ControlHost, dialler: any ControlDialler, mesh: ControlMesh, standing: ControlStanding) {
         self.host = host
         self.dialler = dialler
         self.mesh = mesh
-        self.credential = credential
+        self.standing = standing
         addresses = host.configuration.control.addresses
         // Hosts begin at different addresses, and each at the same one every time.
         let place = host.configuration.node.utf8.reduce(0 as UInt64) { $0 &* 31 &+ UInt64($1) }
@@ -69,6 +69,9 @@ final class ControlKeeper: DeltaClientDelegate {
     }
 
     private var log: Log { host.log }
+
+    /// This host's certificate, if it is a member.
+    var credential: NodeCredential? { if case .member(let credential) = standing { credential } else { nil } }
 
     /// The connection, if there is one.
     var link: (any ControlLink)? { if case .connected(_, let link, _) = state { link } else { nil } }
@@ -88,12 +91,12 @@ final class ControlKeeper: DeltaClientDelegate {
 
     /// A renewed certificate, or other roots: for the next connection. One that stands is made anew, well before the certificate ends that it was opened with.
     func use(_ credential: NodeCredential) {
-        self.credential = credential
+        standing = .member(credential)
         if case .connected = state { moveSoon() }
     }
 
     private func moveSoon() {
-        guard let shown, shown != credential.leaf, !move.isSet else { return }
+        guard case .member(let credential) = standing, let shown, shown != credential.leaf, !move.isSet else { return }
         let left = Interval.seconds(UInt64(max(0, shown.notAfter - WallTime.now().seconds)))
         let bound = min(Self.moveWithin.nanoseconds, left.nanoseconds / 4)
         move.set(Interval(nanoseconds: UInt64(Double(bound) * randomFraction()))) { [weak self] in
@@ -112,20 +115,33 @@ final class ControlKeeper: DeltaClientDelegate {
 
     private func dial() {
         guard !isStopped, !addresses.isEmpty else { return }
-        guard credential.notAfter > WallTime.now().seconds else {
-            let reason = "the certificate of this host (\(credential.identity)) has expired: run `warren join` again"
-            return failed(addresses[next], reason)
-        }
         let address = addresses[next]
         generation += 1
         let mine = generation
         state = .connecting(address)
-        shown = credential.leaf
-        cancelAttempt = dialler.dial(address, as: credential, within: host.configuration.control.connect) { [weak self] result in
+        switch standing {
+        case .member(let credential):
+            shown = credential.leaf
+            dial(address, credential.access(as: host.configuration.node))
+        case .client(let account):
+            account.access(to: address) { [weak self] access in
+                if let self, generation == mine { dial(address, access) }
+            }
+        }
+    }
+
+    private func dial(_ address: ControlAddress, _ found: Result<ControlAccess, ControlFailure>) {
+        let mine = generation
+        let access: ControlAccess
+        switch found {
+        case .success(let value): access = value
+        case .failure(let failure): return failed(address, failure.description)
+        }
+        cancelAttempt = dialler.dial(address, with: access, within: host.configuration.control.connect) { [weak self] result in
             guard let self, generation == mine else { return }
             cancelAttempt = nil
             switch result {
-            case .success(let link): connected(address, link)
+            case .success(let link): connected(address, link, access.node)
             case .failure(let failure): failed(address, failure.description)
             }
         } ended: { [weak self] reason in
@@ -134,10 +150,10 @@ final class ControlKeeper: DeltaClientDelegate {
         }
     }
 
-    private func connected(_ address: ControlAddress, _ link: any ControlLink) {
+    private func connected(_ address: ControlAddress, _ link: any ControlLink, _ node: DiscoveryNode) {
         state = .connected(address, link, since: WallTime.now())
         let mine = generation
-        let types = ResourceType.allCases
+        let types = mesh.offer.types
         mesh.firstRequests(types, node: node) { [weak self] requests in
             guard let self, generation == mine else { return }
             let client = DeltaClient(stream: link.call(DiscoveryAPI.deltaMethod), types: types, delegate: self)
@@ -148,15 +164,6 @@ final class ControlKeeper: DeltaClientDelegate {
         }
         moveSoon()
         host.controlPlaneArrived()
-    }
-
-    private var node: DiscoveryNode {
-        DiscoveryNode(
-            id: host.configuration.node,
-            metadata: [
-                ("NAME", host.configuration.node), ("NAMESPACE", "warren-system"), ("NODE_NAME", host.configuration.node),
-                ("WARREN_VERSION", warrenVersion),
-            ])
     }
 
     private func expectAnswer() {
@@ -235,6 +242,10 @@ final class ControlKeeper: DeltaClientDelegate {
     }
 
     func ended(_ status: GRPCStatus) {
-        lost("discovery ended: \(status.message.isEmpty ? "\(status.code)" : status.message)")
+        let words =
+            if case .client(let account) = standing { account.words(status) } else {
+                status.message.isEmpty ? "\(status.code)" : status.message
+            }
+        lost("discovery ended: \(words)")
     }
 }

@@ -37,7 +37,7 @@ protocol ControlDialler: AnyObject {
     ///   - ended: once, after a success, when the connection is lost.
     /// - Returns: what ends the attempt; without effect once it is done.
     func dial(
-        _ address: ControlAddress, as credential: NodeCredential, within: Interval,
+        _ address: ControlAddress, with access: ControlAccess, within: Interval,
         done: @escaping (Result<any ControlLink, ControlFailure>) -> Void, ended: @escaping (String) -> Void
     ) -> () -> Void
 }

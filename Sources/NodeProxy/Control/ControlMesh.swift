@@ -21,8 +21,8 @@ final class ControlMesh: MeshSource {
     private final class Store: Sendable {
         let kept: Mutex<Kept>
 
-        init(_ options: MeshOptions, _ last: LastMesh) {
-            kept = Mutex(Kept(mesh: ReceivedMesh(options: options), journal: MeshJournal(last)))
+        init(_ options: MeshOptions, _ offer: ControlOffer, _ last: LastMesh) {
+            kept = Mutex(Kept(mesh: ReceivedMesh(options: options, offer: offer), journal: MeshJournal(last)))
         }
     }
 
@@ -37,6 +37,7 @@ final class ControlMesh: MeshSource {
 
     private unowned let host: any ControlHost
     private let options: MeshOptions
+    let offer: ControlOffer
     private let store: Store
     private let last: LastMesh
     private let settle: Alarm
@@ -59,12 +60,15 @@ final class ControlMesh: MeshSource {
     private(set) var position: StorePosition?
     /// Resources whose newest version isn't in use, with the reason.
     private(set) var rejected: [DecodedPush.Rejected] = []
+    /// Workloads that are declared here and aren't captured, or not as they should be, with the reason.
+    private(set) var misfits: [DeclaredWorkload.Misfit] = []
 
-    init(host: any ControlHost) {
+    init(host: any ControlHost, offer: ControlOffer) {
         self.host = host
+        self.offer = offer
         options = MeshOptions(host.configuration.mesh)
-        last = LastMesh(directory: host.configuration.control.directory)
-        store = Store(options, last)
+        last = LastMesh(directory: host.configuration.control.directory, of: offer)
+        store = Store(options, offer, last)
         settle = Alarm(loop: host.loop)
         saving = Alarm(loop: host.loop)
     }
@@ -224,10 +228,21 @@ final class ControlMesh: MeshSource {
     private func publish(_ snapshot: MeshSnapshot) {
         self.snapshot = snapshot
         loaded = WallTime.now()
+        compareDeclared(snapshot)
         log.debug(
             "mesh revision \(snapshot.revision): \(snapshot.workloadCount) workloads, \(snapshot.serviceCount) services, "
                 + "\(snapshot.policies.count) policies")
         host.meshArrived(snapshot)
+    }
+
+    private func compareDeclared(_ snapshot: MeshSnapshot) {
+        let before = misfits
+        misfits = offer.declared.compactMap { workload in
+            workload.problem(in: snapshot).map { DeclaredWorkload.Misfit(name: workload.name, reason: $0) }
+        }
+        for misfit in misfits where !before.contains(misfit) {
+            log.warn("\(misfit.name) of control.istiod.workloads: \(misfit.reason)")
+        }
     }
 
     // MARK: - The disk

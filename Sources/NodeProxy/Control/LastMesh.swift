@@ -41,7 +41,12 @@ struct LastMesh: Sendable {
 
     let path: String
 
-    init(directory: String) { path = "\(directory)/last-mesh" }
+    private let offer: ControlOffer
+
+    init(directory: String, of offer: ControlOffer = .warren) {
+        path = "\(directory)/\(offer.lastMesh)"
+        self.offer = offer
+    }
 
     func load(options: MeshOptions = MeshOptions(), bounds: DiscoveryBounds = DiscoveryBounds()) -> Result<Loaded, Failure> {
         let bytes: [UInt8]
@@ -55,7 +60,7 @@ struct LastMesh: Sendable {
             return .failure(.damaged(isOurs ? "it was written by another version of warrend" : "it is no last mesh"))
         }
         var reader = RecordReader(bytes[Self.head.count...])
-        var mesh = ReceivedMesh(options: options, bounds: bounds)
+        var mesh = ReceivedMesh(options: options, bounds: bounds, offer: offer)
         var size = 0
         while let section = reader.nextSection() {
             for record in section {

@@ -107,13 +107,25 @@ extension ControlClient {
                 CheckFact(
                     "control plane", .failed, info.failure ?? "not connected yet",
                     remedy:
-                        "See that `warren-control` runs at one of \(info.addresses.joined(separator: ", ")) and can be reached."))
+                        "See that \(info.kind.rawValue) runs at one of \(info.addresses.joined(separator: ", ")) and can be reached."
+                ))
         }
         if let failure = info.renewalFailure {
             facts.append(
                 CheckFact(
                     "certificate of \(info.identity)", .failed, failure,
                     remedy: "Look at the control plane; `warren join` makes another."))
+        }
+        if let failure = info.tokenFailure {
+            facts.append(
+                CheckFact(
+                    "token for istiod", .failed, failure, remedy: "See what writes the file; it is read anew for each call."))
+        }
+        for misfit in info.misfits.prefix(20) {
+            facts.append(
+                CheckFact(
+                    "workload \(misfit.name)", .failed, misfit.reason,
+                    remedy: "Look at it in Kubernetes, and at control.istiod.workloads."))
         }
         for rejected in info.rejected.prefix(20) {
             facts.append(

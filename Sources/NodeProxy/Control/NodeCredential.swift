@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Bytes
+internal import Daemon
 internal import Kernel
 internal import TLS
 
@@ -71,7 +72,7 @@ struct ControlFailure: Error, Hashable, Sendable, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// `control.directory`: made by `warren join`. Blocking; run as an errand.
+/// `control.directory`: made by `warren join`, or for what istiod tells. Blocking; run as an errand.
 struct NodeDirectory: Sendable {
     let path: String
 
@@ -89,6 +90,26 @@ struct NodeDirectory: Sendable {
                 } catch { return .failure(ControlFailure("\(path): \(error)")) }
             } catch { throw ControlFailure("what lies in \(path) can't be used: \(error)") }
         } catch { return .failure(error) }
+    }
+
+    /// For a client of istiod, which mustn't be a member of another mesh at the same time: the roots that its workloads had last, and istiod's before the
+    /// first.
+    func prepareForIstiod(_ settings: IstiodSettings) -> Result<[Certificate], ControlFailure> {
+        for name in ["key.pem", "certificate.pem"] where (try? File.status("\(path)/\(name)")) != nil {
+            return .failure(
+                ControlFailure(
+                    "control.istiod.token makes this host a client of istiod, but \(path)/\(name) makes it a member of another mesh:"
+                        + " run `warren leave`, or remove control.istiod"))
+        }
+        do throws(Errno) { try File.makeDirectory(path, mode: 0o700) } catch {
+            return .failure(ControlFailure("\(path), where the mesh is to be kept, can't be made: \(error)"))
+        }
+        guard let pem = try? File.read("\(path)/roots.pem", limit: Self.limit) else { return IstiodRoots.read(settings.roots) }
+        do throws(CertificateFailure) {
+            return .success(try Certificate.roots(pem: pem))
+        } catch {
+            return .failure(ControlFailure("\(path)/roots.pem can't be used: \(error). Remove it: istiod tells the roots again"))
+        }
     }
 
     private func read(_ name: String) throws(ControlFailure) -> [UInt8] {

@@ -28,7 +28,10 @@ struct ReceivedMesh: Sendable {
     private(set) var held: HeldResources
     private(set) var store: StorePosition?
     private let bounds: DiscoveryBounds
+    private let offer: ControlOffer
     private var tables: MeshTables
+    /// The uid by which each declared workload is in the tables.
+    private var declared: [String: String] = [:]
     private var pool = WorkloadPool()
     /// Somebody said that another store, or an older state of this one, is right.
     private var acceptsAnyStore = false
@@ -36,8 +39,11 @@ struct ReceivedMesh: Sendable {
     private var rejected: [DecodedPush.Rejected] = []
     private static let maximumRejected = 100
 
-    init(options: MeshOptions = MeshOptions(), bounds: DiscoveryBounds = DiscoveryBounds()) {
+    init(
+        options: MeshOptions = MeshOptions(), bounds: DiscoveryBounds = DiscoveryBounds(), offer: ControlOffer = .warren
+    ) {
         self.bounds = bounds
+        self.offer = offer
         tables = MeshTables(options: options)
         held = HeldResources(bounds: bounds)
     }
@@ -59,7 +65,13 @@ struct ReceivedMesh: Sendable {
             let words = "the control plane sent no discovery response: \(error.reason)"
             return refused(PushOutcome(typeURL: "", nonce: "", rejection: words, isFatal: true), nil, words)
         }
-        if let words = refusal(of: push.store, isFirst: isFirst) {
+        if let type = push.type, !offer.types.contains(type) {
+            let words = "resources of the type \(push.typeURL) were not asked for"
+            return Taken(
+                outcome: PushOutcome(typeURL: push.typeURL, nonce: push.nonce, rejection: words), type: nil, isChange: false,
+                isPart: false, newlyRejected: [], rejected: rejected, refusal: nil)
+        }
+        if offer.namesStore, let words = refusal(of: push.store, isFirst: isFirst) {
             return refused(
                 PushOutcome(typeURL: push.typeURL, nonce: push.nonce, rejection: words, isFatal: true), push.type, words)
         }
@@ -155,7 +167,21 @@ struct ReceivedMesh: Sendable {
     // MARK: - What it comes to
 
     /// The mesh as it stands, for the loops. It shares with the snapshots before what is alike.
-    mutating func snapshot(revision: UInt64) -> MeshSnapshot { tables.snapshot(revision: revision) }
+    mutating func snapshot(revision: UInt64) -> MeshSnapshot {
+        findDeclared()
+        return tables.snapshot(revision: revision)
+    }
+
+    /// Which workloads of the mesh those are that live on this host by its own word.
+    private mutating func findDeclared() {
+        for workload in offer.declared {
+            let uid = workload.uids.first { tables.workload(uid: $0) != nil }
+            guard uid != declared[workload.name] else { continue }
+            if let old = declared[workload.name] { tables.remove(local: old) }
+            if let uid { tables.put(workload.local(uid)) }
+            declared[workload.name] = uid
+        }
+    }
 
     /// All of it as the responses of a control plane that would tell it, each of a size that is taken.
     func forEachResponse(_ body: ([UInt8]) -> Void) {
@@ -180,6 +206,8 @@ struct ReceivedMesh: Sendable {
             add(.address, workload.uid, address.encoded)
         }
         finish(.address)
+        // What is declared here isn't the control plane's word.
+        guard offer.types.contains(.local) else { return }
         for workload in state.local { add(.local, workload.uid, LocalAPI.LocalWorkload(workload).encoded) }
         finish(.local)
         for eviction in state.evictions { add(.eviction, eviction.tag.description, EvictionAPI.Eviction(eviction).encoded) }

@@ -31,7 +31,9 @@ struct Checker {
 
     mutating func run() {
         checkConfiguration()
-        if configuration.control.isUsed {
+        if configuration.control.istiod.isUsed {
+            checkIstiod()
+        } else if configuration.control.isUsed {
             checkMember()
         } else {
             checkMesh()

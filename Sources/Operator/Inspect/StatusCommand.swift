@@ -67,6 +67,7 @@ enum StatusCommand {
     /// How it stands to its control plane.
     private static func rows(_ control: Value, _ console: Console) -> [(String, String)] {
         let state = control.cell("state") ?? ""
+        let isIstiod = control.cell("kind") == "istiod"
         let address = printable(control.cell("address") ?? control.listCell("addresses", most: 4) ?? "-")
         var rows: [(String, String)] = []
         switch state {
@@ -74,13 +75,15 @@ enum StatusCommand {
             rows.append(
                 (
                     "control",
-                    console.paint("synchronised", .good) + " with \(address) since \(printable(control.cell("since") ?? "-"))"
+                    console.paint("synchronised", .good)
+                        + " with \(isIstiod ? "istiod at " : "")\(address) since \(printable(control.cell("since") ?? "-"))"
                 ))
         case "connected": rows.append(("control", console.paint("connected", .doubtful) + " to \(address), not all is here yet"))
         default:
             rows.append(("control", console.paint("not connected", .bad) + ", the mesh as it was goes on: \(address)"))
             if let failure = control.cell("failure") { rows.append(("last failure", printable(failure))) }
         }
+        if isIstiod { rows += istiodRows(control, console) }
         if let store = control.cell("store") { rows.append(("store", printable(store))) }
         for rejected in (control["rejected"]?.sequenceValue ?? []).prefix(5) {
             let words = "\(printable(rejected.cell("name") ?? "")): \(printable(rejected.cell("reason") ?? ""))"
@@ -88,6 +91,22 @@ enum StatusCommand {
         }
         for key in ["renewalFailure", "reportFailure"] {
             if let failure = control.cell(key) { rows.append(("control", console.paint(printable(failure), .bad))) }
+        }
+        return rows
+    }
+
+    /// Who this host is to istiod, what istiod doesn't do, and what is wrong with either.
+    private static func istiodRows(_ control: Value, _ console: Console) -> [(String, String)] {
+        let account = control.cell("identity").map { $0.isEmpty ? "that the token doesn't name" : printable($0) } ?? "-"
+        let end = control.cell("tokenEnds").map { ", its token ends \(printable($0))" } ?? ""
+        var rows = [
+            ("account", account + end),
+            ("istiod", "is told nothing of this host: no registrations, no state of captures, nothing in `warren nodes`"),
+        ]
+        if let failure = control.cell("tokenFailure") { rows.append(("token", console.paint(printable(failure), .bad))) }
+        for misfit in (control["misfits"]?.sequenceValue ?? []).prefix(5) {
+            let words = "\(printable(misfit.cell("name") ?? "")): \(printable(misfit.cell("reason") ?? ""))"
+            rows.append(("workload", console.paint(words, .bad)))
         }
         return rows
     }

@@ -39,6 +39,11 @@ enum LeaveCommand {
             throw ControlFailure("\(places.configuration):\(error.line): \(error.message)", remedy: "Mend it first.")
         }
         let control = edit.document["control"]
+        guard control?["istiod"]?["token"] == nil else {
+            throw ControlFailure(
+                "this host is no member of a mesh of warren-control, but a client of istiod",
+                remedy: "Remove `control` from \(places.configuration), restart warrend, and delete the token.")
+        }
         places.directory = control?["directory"]?.stringValue ?? places.directory
         guard control != nil || HostPlaces.isThere(places.certificate) else {
             throw ControlFailure("this host is no member of a mesh", remedy: "`warren join` makes it one.")

@@ -70,6 +70,11 @@ struct NodeJoin {
     }
 
     private func checkFresh(_ configuration: ConfigurationEdit) throws(ControlFailure) {
+        guard configuration.document["control"]?["istiod"]?["token"] == nil else {
+            throw ControlFailure(
+                "\(places.configuration) makes this host a client of istiod, which it can't be as a member of another mesh",
+                remedy: "Remove control.istiod from it first.")
+        }
         guard !isForced else { return }
         let addresses = configuration.document["control"]?["addresses"]?.sequenceValue ?? []
         guard addresses.isEmpty, !HostPlaces.isThere(places.certificate) else {

@@ -30,7 +30,17 @@ package final class GRPCClientStream: GRPCStream, ServiceCaller {
     /// Whoever lets go of a call gives it up.
     deinit { call?.cancel() }
 
-    package func begin() { call?.begin() }
+    /// - Parameter metadata: that wasn't known when it was made, a token for instance.
+    package func begin(metadata: HTTPHeaders = [:]) {
+        call?.add(metadata)
+        call?.begin()
+    }
+
+    /// In place of beginning: it can't, and its delegate is told so.
+    package func refuse(_ status: GRPCStatus) {
+        call?.cancel()
+        end(status)
+    }
 
     // MARK: - Out
 

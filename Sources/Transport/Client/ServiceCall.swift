@@ -23,7 +23,7 @@ extension ServiceCaller {
 
 /// One request to a service and its answer, on the loop of its connection, which holds it while it lasts.
 package final class ServiceCall {
-    let head: HTTP2RequestHead
+    private(set) var head: HTTP2RequestHead
     /// Nil once it is over.
     private var connection: ServiceConnection?
     private weak var caller: (any ServiceCaller)?
@@ -53,6 +53,9 @@ package final class ServiceCall {
         hasFinished = body != nil
         if let body { unsafe body.withUnsafeBytes { unsafe output.append($0) } }
     }
+
+    /// Header fields that weren't known when it was made. Before it begins.
+    package func add(_ headers: HTTPHeaders) { for (name, value) in headers { head.headers.append(name, value) } }
 
     /// Begins: apart from making it, so that whoever makes it knows it when it fails at once.
     package func begin() { connection?.begin(self) }

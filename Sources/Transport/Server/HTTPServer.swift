@@ -4,6 +4,7 @@ internal import Bytes
 internal import HTTP
 package import Kernel
 package import Loop
+package import TLS
 
 /// A server of HTTP/1.1 and HTTP/2 on a loop, over TLS, TCP or a Unix socket: each request becomes an `HTTPExchange`. It owns its listener; a
 /// client that misbehaves costs its own connection. Whoever holds it calls `close` before letting go of it.
@@ -20,6 +21,8 @@ package final class HTTPServer: EventSource, TimerTarget {
     private var answers: HeldBodies
     /// Connections that were hung up on at once, because there were too many.
     package private(set) var refused: UInt64 = 0
+    /// A client showed a certificate that isn't taken, or doesn't have its key: no request follows. Called on the loop.
+    package var onStranger: ((HTTPPeer, TLSFailure) -> Void)?
     /// Requests that were told to the handler.
     package private(set) var requests: UInt64 = 0
 

@@ -129,7 +129,9 @@ final class ServerConnection: EventSource, TurnTarget, TimerTarget {
         if case .securing = state {
             switch tls.serviceHandshake() {
             case .wantsBytes: return queueTurn()
-            case .failed: return goodbye()
+            case .failed(let failure):
+                if failure.isAboutIdentity { server.onStranger?(peer, failure) }
+                return goodbye()
             case .complete: secured(tls)
             }
         }

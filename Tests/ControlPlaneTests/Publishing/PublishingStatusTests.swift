@@ -74,6 +74,61 @@ import Testing
         #expect(bench.state.revision == last)
     }
 
+    @Test func `I16 a policy says in its condition what of it hosts can't judge, as it changes, and of several replicas too`()
+        throws
+    {
+        let bench = try PublishingBench()
+        var replicas = 1
+        let keeper = ProgrammedKeeper(state: bench.state, publishing: bench.publishing, loop: bench.loop) { replicas == 1 }
+        defer { withExtendedLifetime(keeper) {} }
+        try bench.load()
+        let key = Stored.policy("p").0
+        func text(_ action: String, _ operation: String, generation: Int) -> [UInt8] {
+            Array(
+                """
+                {"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"name":"p","namespace":"shop","generation":\(generation)},
+                "spec":{"action":"\(action)","rules":[{"to":[{"operation":{\(operation)}}]}]}}
+                """.utf8)
+        }
+        func condition() -> (accepted: Value, programmed: Value?)? {
+            let text = bench.state.cache.object(key)?.text
+            let all = text.flatMap { try? JSON.read($0) }?.at("status", "conditions")?.sequenceValue ?? []
+            guard let accepted = all.first(where: { $0["type"] == "ZtunnelAccepted" }) else { return nil }
+            return (accepted, all.first { $0["type"] == "Programmed" })
+        }
+        try bench.write([Stored.namespace("shop")])
+        func write(_ action: String, _ operation: String, generation: Int) {
+            bench.state.commit(StoreTransaction(writes: [.put(key, text(action, operation, generation: generation))])) { _ in }
+        }
+        write("ALLOW", "\"ports\":[\"80\"],\"methods\":[\"GET\"],\"paths\":[\"/a\"]", generation: 1)
+        try bench.run("both") { condition()?.programmed != nil }
+        #expect(condition()?.accepted["status"] == "True" && condition()?.accepted["reason"] == "UnsupportedValue")
+        #expect(
+            condition()?.accepted["message"]?.stringValue
+                == "hosts can't judge HTTP attributes (found: methods, paths), and no waypoint does: rules of an ALLOW policy that ask for them"
+                + " allow nothing, which is more restrictive than requested")
+        #expect(condition()?.accepted["observedGeneration"]?.integerValue == 1)
+        write("DENY", "\"hosts\":[\"a\"]", generation: 2)
+        try bench.run("the change") { condition()?.accepted["observedGeneration"]?.integerValue == 2 }
+        #expect(
+            condition()?.accepted["message"]?.stringValue?.contains(
+                "(found: hosts), and no waypoint does: a DENY policy denies as if") == true)
+        write("DENY", "\"ports\":[\"80\"]", generation: 3)
+        try bench.run("what they can") { condition()?.accepted["reason"] == "Accepted" }
+        write("AUDIT", "\"ports\":[\"80\"]", generation: 4)
+        try bench.run("what they don't") { condition()?.accepted["status"] == "False" }
+        #expect(condition()?.accepted["message"]?.stringValue?.contains("don't support the action AUDIT") == true)
+        // With other replicas nobody knows how far all hosts are; what the policy says of itself stays known.
+        replicas = 2
+        write("ALLOW", "\"methods\":[\"GET\"]", generation: 5)
+        try bench.run("of several") { condition()?.accepted["observedGeneration"]?.integerValue == 5 }
+        #expect(condition()?.programmed == nil && condition()?.accepted["reason"] == "UnsupportedValue")
+        let last = bench.state.revision
+        let end = Instant.now() + .seconds(1)
+        while Instant.now() < end { bench.loop.turn(wait: .milliseconds(10)) }
+        #expect(bench.state.revision == last, "nothing is written twice")
+    }
+
     @Test func `what stood before is looked at when hosts had time to come, and what says so already stays`() throws {
         let bench = try PublishingBench()
         let names = (0..<130).map { "p\($0)" }

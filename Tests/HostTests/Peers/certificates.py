@@ -83,6 +83,8 @@ def kinds(identity):
         "unknown-ca": dict(unknown=True),
         "self-signed": dict(unknown=True, self_signed=True),
         "no-san": dict(names=[]),
+        "istiod": dict(names=[x509.DNSName("istiod.istio-system.svc"), x509.DNSName("istiod-remote.istio-system.svc")]),
+        "istiod-unknown": dict(names=[x509.DNSName("istiod.istio-system.svc")], unknown=True),
         "dns-san": dict(names=[x509.DNSName("web.default.svc.cluster.local")]),
         "other-uri": dict(names=[x509.UniformResourceIdentifier("https://example.org/ns/default/sa/web")]),
         "odd-path": dict(names=[spiffe(f"spiffe://{domain}/workload/web")]),

@@ -108,6 +108,32 @@ class State:
         self.resources[LOCAL][said["uid"]] = ("1", local)
 
 
+def issue(folder, asked, names):
+    """The answer to a request for a certificate: of the key that asks, with these names (an extension), as leaf, intermediate and root."""
+    with open(f"{folder}/intermediate.pem", "rb") as file:
+        intermediate = file.read()
+    with open(f"{folder}/intermediate-key.pem", "rb") as file:
+        key = serialization.load_pem_private_key(file.read(), None)
+    with open(f"{folder}/root.pem", encoding="ascii") as file:
+        root = file.read()
+    issuer = x509.load_pem_x509_certificate(intermediate)
+    now = datetime.datetime.utcnow()
+    usage = dict.fromkeys(["content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign",
+                           "encipher_only", "decipher_only"], False)
+    leaf = (
+        x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(issuer.subject).public_key(asked.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH, x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]),
+                       critical=False)
+        .add_extension(names, critical=True)
+    ).sign(key, hashes.SHA256())
+    pem = leaf.public_bytes(serialization.Encoding.PEM).decode()
+    return field(1, pem) + field(1, intermediate.decode()) + field(1, root)
+
+
 class ControlPlane(grpc.GenericRpcHandler):
     def __init__(self, options):
         self.options = options
@@ -174,31 +200,9 @@ class ControlPlane(grpc.GenericRpcHandler):
     def certify(self, request, context):
         asked = x509.load_pem_x509_csr(text(parse(request), 1).encode())
         names = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        folder = self.options.ca
-        with open(f"{folder}/intermediate.pem", "rb") as file:
-            intermediate = file.read()
-        with open(f"{folder}/intermediate-key.pem", "rb") as file:
-            key = serialization.load_pem_private_key(file.read(), None)
-        with open(f"{folder}/root.pem", encoding="ascii") as file:
-            root = file.read()
-        issuer = x509.load_pem_x509_certificate(intermediate)
-        now = datetime.datetime.utcnow()
-        usage = dict.fromkeys(["content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign",
-                               "encipher_only", "decipher_only"], False)
-        leaf = (
-            x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(issuer.subject).public_key(asked.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(minutes=5))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH, x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]),
-                           critical=False)
-            .add_extension(names.value, critical=True)
-        ).sign(key, hashes.SHA256())
         tell("certificate", name=names.value.get_values_for_type(x509.UniformResourceIdentifier)[0], critical=names.critical,
              valid=asked.is_signature_valid, subject=asked.subject.rfc4514_string())
-        pem = leaf.public_bytes(serialization.Encoding.PEM).decode()
-        return field(1, pem) + field(1, intermediate.decode()) + field(1, root)
+        return issue(self.options.ca, asked, names.value)
 
 
 def main():

@@ -6,30 +6,42 @@ internal import Kernel
 internal import Loop
 internal import Transport
 
-/// A connection to a control plane, as a connection to a service: HTTP/2 over TLS with the host's certificate. On the node's loop.
+/// A connection to a control plane, as a connection to a service: HTTP/2 over TLS. On the node's loop.
 final class ServiceLink: ControlLink {
     /// istiod may send the whole mesh in one message; ours sends an eighth of a mebibyte.
     private static let messageLimit = 256 << 20
 
     private let connection: ServiceConnection
+    private let metadata: ControlAccess.Metadata?
     private var starts: [GRPCClientStream] = []
     private let starter: Alarm
 
-    init(_ connection: ServiceConnection, loop: Loop) {
+    init(_ connection: ServiceConnection, metadata: ControlAccess.Metadata?, loop: Loop) {
         self.connection = connection
+        self.metadata = metadata
         starter = Alarm(loop: loop)
     }
 
-    /// It begins on the loop's next turn, when its delegate is set; what is sent before waits in it.
+    /// It begins on the loop's next turn, when its delegate is set, or when its metadata is there; what is sent before waits in it.
     func call(_ path: String) -> any GRPCStream {
         let stream = GRPCClientStream(on: connection, path: path, messageLimit: Self.messageLimit)
         starts.append(stream)
         starter.set(.zero) { [self] in
             let due = starts
             starts = []
-            for stream in due { stream.begin() }
+            for stream in due { begin(stream) }
         }
         return stream
+    }
+
+    private func begin(_ stream: GRPCClientStream) {
+        guard let metadata else { return stream.begin() }
+        metadata { result in
+            switch result {
+            case .success(let headers): stream.begin(metadata: headers)
+            case .failure(let failure): stream.refuse(GRPCStatus(.unauthenticated, failure.description))
+            }
+        }
     }
 
     func ask(_ request: ControlRequest, within: Interval, _ done: @escaping (Result<ControlAnswer, ControlFailure>) -> Void) {

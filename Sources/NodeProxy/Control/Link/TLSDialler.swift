@@ -34,10 +34,10 @@ final class TLSDialler: ControlDialler {
     }
 
     func dial(
-        _ address: ControlAddress, as credential: NodeCredential, within: Interval,
+        _ address: ControlAddress, with access: ControlAccess, within: Interval,
         done: @escaping (Result<any ControlLink, ControlFailure>) -> Void, ended: @escaping (String) -> Void
     ) -> () -> Void {
-        let attempt = Attempt(self, address, credential, deadline: Instant.now() + within, done: done, ended: ended)
+        let attempt = Attempt(self, address, access, deadline: Instant.now() + within, done: done, ended: ended)
         resolve(address.host) { [weak attempt] in attempt?.resolved($0) }
         attempt.bound(within)
         return { attempt.cancel() }
@@ -63,7 +63,7 @@ final class TLSDialler: ControlDialler {
     private final class Attempt {
         private unowned let dialler: TLSDialler
         private let address: ControlAddress
-        private let credential: NodeCredential
+        private let access: ControlAccess
         private let deadline: Instant
         private var left: ArraySlice<IPAddress> = []
         private var done: ((Result<any ControlLink, ControlFailure>) -> Void)?
@@ -74,12 +74,12 @@ final class TLSDialler: ControlDialler {
         private var own: Attempt?
 
         init(
-            _ dialler: TLSDialler, _ address: ControlAddress, _ credential: NodeCredential, deadline: Instant,
+            _ dialler: TLSDialler, _ address: ControlAddress, _ access: ControlAccess, deadline: Instant,
             done: @escaping (Result<any ControlLink, ControlFailure>) -> Void, ended: @escaping (String) -> Void
         ) {
             self.dialler = dialler
             self.address = address
-            self.credential = credential
+            self.access = access
             self.deadline = deadline
             self.done = done
             self.ended = ended
@@ -116,11 +116,9 @@ final class TLSDialler: ControlDialler {
             let remote = SocketAddress(ip, address.port)
             let rest = deadline.since(Instant.now())
             let share = Interval(nanoseconds: rest.nanoseconds / UInt64(left.count + 1))
-            guard let control = credential.controlPlane else { return finish(.failure(ControlFailure("no trust domain"))) }
             do throws(CertificateFailure) {
                 let context = try TLSContext(
-                    caller: ShownCertificates(key: credential.key, chain: credential.chain), roots: credential.roots,
-                    check: .identity(control), protocols: ["h2"])
+                    caller: access.shown, roots: access.roots, check: access.check, protocols: ["h2"])
                 var bounds = ServiceBounds()
                 bounds.connectTimeout = share
                 bounds.handshakeTimeout = share
@@ -130,13 +128,13 @@ final class TLSDialler: ControlDialler {
                 connection = made
                 made.onReady = { [weak self] in self?.opened(made) }
                 made.onLost = { [weak self] in self?.next(ControlFailure($0.description)) }
-            } catch { finish(.failure(ControlFailure("the certificate of this host can't be used: \(error)"))) }
+            } catch { finish(.failure(ControlFailure("the certificates for the control plane can't be used: \(error)"))) }
         }
 
         private func opened(_ made: ServiceConnection) {
             let ended = ended
             made.onLost = { ended($0.description) }
-            finish(.success(ServiceLink(made, loop: dialler.loop)))
+            finish(.success(ServiceLink(made, metadata: access.metadata, loop: dialler.loop)))
         }
 
         private func finish(_ result: Result<any ControlLink, ControlFailure>) {
