@@ -166,7 +166,9 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private static func stating(_ programmed: Condition?, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
         let isPolicy = standing.key.resource == PolicyAcceptance.resource
         // What can't be read is told elsewhere, by name. Most of what stood before says so already, which is seen without its bookkeeping.
-        if unlessTrue, !isPolicy, let programmed, let content = ObjectText.content(standing.text), isTrue(programmed.type, content) {
+        if unlessTrue, !isPolicy, let programmed, let content = ObjectText.content(standing.text),
+            isTrue(programmed.type, content)
+        {
             return nil
         }
         guard let object = try? JSON.read(standing.text) else { return nil }

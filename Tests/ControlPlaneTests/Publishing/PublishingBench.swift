@@ -27,9 +27,11 @@ final class PublishingBench: DiscoveryObserver {
     /// The state of before a restart: its thread may have something to say still.
     private var retired: [ControlState] = []
 
-    init() throws {
+    /// - Parameter standing: what the store holds before anybody reads it, as transactions.
+    init(standing: [StoreTransaction] = []) throws {
         folder = try Files.makeTemporaryFolder()
         store = try SQLiteStore(path: "\(folder)/control.db")
+        for transaction in standing { _ = try store.commit(transaction) }
         loop = try Loop()
         state = try ControlState(store: store, loop: loop)
         server = DiscoveryServer(loop: loop, identity: store.identity)

@@ -130,16 +130,16 @@ import Testing
     }
 
     @Test func `what stood before is looked at when hosts had time to come, and what says so already stays`() throws {
-        let bench = try PublishingBench()
         let names = (0..<130).map { "p\($0)" }
         var writes = [Stored.namespace("shop")] + names.map { Stored.policy($0) }
         // One says already that it was true, of fewer hosts.
         let before =
             #""status":{"conditions":[{"type":"Programmed","status":"True","reason":"Acknowledged","message":"by 9 of 9"}]}"#
         writes[1].1 = writes[1].1.map { $0.dropLast() + "," + before + "}" }
-        for half in [writes[..<70], writes[70...]] {
-            _ = try bench.store.commit(StoreTransaction(writes: half.map { .put($0.0, Array(($0.1 ?? "").utf8)) }))
+        let halves = [writes[..<70], writes[70...]].map { half in
+            StoreTransaction(writes: half.map { .put($0.0, Array(($0.1 ?? "").utf8)) })
         }
+        let bench = try PublishingBench(standing: halves)
         let begun = Instant.now()
         let keeper = ProgrammedKeeper(state: bench.state, publishing: bench.publishing, loop: bench.loop, settling: .seconds(1))
         defer { withExtendedLifetime(keeper) {} }
