@@ -209,9 +209,9 @@ extension HostTests.ForeignControlPlane {
             try waitFailure("it doesn't name \(Self.name)")
             #expect(named.events("denied").isEmpty && named.events("node").isEmpty)
             named.stop()
-            let istiod = try startIstiod()
-            // Whom the file lets in, and what is no token, is refused here.
+            // Whom the file lets in, and what is no token, is refused here, by a host that isn't connected yet.
             try writeToken(0, mode: 0o644)
+            let istiod = try startIstiod()
             try waitFailure("may be used by others than its owner: run `chmod 600 \(Self.token)`")
             try mesh.lab.hosts[0].write(Self.token, "two words", mode: 0o600)
             try waitFailure("holds no token")
