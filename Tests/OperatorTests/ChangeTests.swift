@@ -19,6 +19,18 @@ import Testing
         }
     }
 
+    @Test func `what the server warns of is told once, harmless and no more than a person reads`() {
+        let desk = Desk()
+        let many = (0..<100).map { "299 - \"number \($0)\"" }
+        desk.plane.answers["DELETE /api/v1/namespaces/shop"] = ControlAnswer(
+            status: 200, body: Array("{}".utf8),
+            warnings: ["299 - \"old\u{1b}[2J\"", "299 - \"old\u{1b}[2J\"", "110 - \"stale\""] + many)
+        #expect(desk.run("delete", "namespace", "shop", "--no-wait") == .ok)
+        let lines = desk.errors.split(separator: "\n")
+        #expect(lines.first == "Warning: old?[2J" && lines.count == ServerWarning.limit)
+        #expect(!desk.errors.contains("stale") && desk.output == "namespace/shop deleted\n")
+    }
+
     @Test func `with a selector what fits goes`() {
         let desk = Desk()
         desk.plane.store(servicePath, serviceSample)

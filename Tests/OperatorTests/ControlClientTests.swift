@@ -76,6 +76,21 @@ final class ByteServer: Sendable {
         #expect(answer.status == 200 && answer.body == Array("{}".utf8))
     }
 
+    @Test func `warnings come with an answer, as their headers say them`() throws {
+        let head = "HTTP/1.1 200 OK\r\nWarning: 299 - \"one\"\r\nx: y\r\nwarning:299 - \"two\"\r\ncontent-length: 2\r\n\r\n{}"
+        #expect(try send([head]).get().warnings.map(ServerWarning.text) == ["one", "two"])
+    }
+
+    @Test(
+        arguments: [
+            ("299 - \"unknown field \\\"spec.x\\\"\"", "unknown field \"spec.x\""), ("299 kube \"a \\\\ b\" \"date\"", "a \\ b"),
+            ("199 - \"miscellaneous\"", nil), ("299 - \"\"", nil), ("299 - \"no end", nil), ("299 - \"no end\\\"", nil),
+            ("299 - bare", nil), ("299", nil), ("", nil),
+        ] as [(String, String?)])
+    func `a warning is the quoted text of code 299 alone`(value: String, text: String?) {
+        #expect(ServerWarning.text(value) == text)
+    }
+
     @Test(arguments: [
         ("", "closed the connection without an answer", true), ("SSH-2.0-OpenSSH\r\n", "isn't a control plane", false),
         ("HTTP/1.1 999 X\r\n\r\n", "isn't a control plane", false), ("HTTP/2 200\r\n\r\n", "isn't a control plane", false),

@@ -18,6 +18,8 @@ struct ControlAnswerReader {
     }
 
     private(set) var status: Int?
+    /// The values of `Warning` headers.
+    private(set) var warnings: [String] = []
     private var state = State.head
     /// What isn't understood yet: a head or a line at most, beside what was just fed.
     private var input: [UInt8] = []
@@ -133,6 +135,10 @@ struct ControlAnswerReader {
         guard code >= 200 else { return true }
         status = code
         state = try Self.framing(lines.dropFirst(), isEmpty: code == 204 || code == 304)
+        warnings = lines.dropFirst().compactMap { line in
+            let parts = line.split(separator: ":", maxSplits: 1)
+            return parts.count == 2 && parts[0].lowercased() == "warning" ? String(parts[1]) : nil
+        }
         return true
     }
 

@@ -31,10 +31,13 @@ package struct ControlRequest: Sendable {
 package struct ControlAnswer: Sendable {
     package let status: Int
     package let body: [UInt8]
+    /// The values of its `Warning` headers, as they came.
+    package let warnings: [String]
 
-    package init(status: Int, body: [UInt8]) {
+    package init(status: Int, body: [UInt8], warnings: [String] = []) {
         self.status = status
         self.body = body
+        self.warnings = warnings
     }
 }
 

@@ -7,6 +7,9 @@ final class ControlPlane {
     let context: Context
     private let client: any ControlClient
     let catalogue: ResourceCatalogue
+    /// Tells a person what the server warns of.
+    private let warn: (String) -> Void
+    private var warned: Set<String> = []
 
     /// What an answer may be, which is much: a list of all workloads of the largest mesh has some 50 MB.
     static let answerLimits: DocumentLimits = {
@@ -16,9 +19,10 @@ final class ControlPlane {
         return limits
     }()
 
-    init(_ context: Context, _ client: any ControlClient) {
+    init(_ context: Context, _ client: any ControlClient, warn: @escaping (String) -> Void) {
         self.context = context
         self.client = client
+        self.warn = warn
         catalogue = ResourceCatalogue()
     }
 
@@ -28,7 +32,8 @@ final class ControlPlane {
     ) -> ExitCode {
         do throws(ControlFailure) {
             let context = try ContextChoice.resolve(invocation, session)
-            return try body(ControlPlane(context, try session.connect(try ContextChoice.endpoint(context))))
+            let client = try session.connect(try ContextChoice.endpoint(context))
+            return try body(ControlPlane(context, client) { session.console.complain("Warning: \(printable($0))\n") })
         } catch {
             return session.failed(error)
         }
@@ -41,9 +46,18 @@ final class ControlPlane {
 
     /// The document of a successful answer, with its status.
     func send(_ request: ControlRequest) throws(ControlFailure) -> (status: Int, document: Value) {
-        let answer = try client.send(request)
+        let answer = try ask(request)
         guard (200...299).contains(answer.status) else { throw ControlFailure(answer, to: request) }
         return (answer.status, try Self.document(answer.body))
+    }
+
+    /// Sends it, and tells each warning of the answer once in a run, whatever the status is.
+    private func ask(_ request: ControlRequest) throws(ControlFailure) -> ControlAnswer {
+        let answer = try client.send(request)
+        for value in answer.warnings where warned.count < ServerWarning.limit {
+            if let text = ServerWarning.text(value), warned.insert(text).inserted { warn(text) }
+        }
+        return answer
     }
 
     func get(_ target: String, accept: String = "application/json") throws(ControlFailure) -> Value {
@@ -66,7 +80,7 @@ final class ControlPlane {
     func bytes(_ method: ControlRequest.Method, _ target: String, _ body: Value) throws(ControlFailure) -> [UInt8] {
         var request = ControlRequest(method, target)
         (request.contentType, request.body, request.accept) = ("application/json", body.jsonBytes, "*/*")
-        let answer = try client.send(request)
+        let answer = try ask(request)
         guard (200...299).contains(answer.status) else { throw ControlFailure(answer, to: request) }
         return answer.body
     }

@@ -91,7 +91,8 @@ final class ServiceControlClient: ControlClient {
         ) { answer = $0 }
         while true {
             switch answer {
-            case .success(let response): return ControlAnswer(status: response.status, body: response.body)
+            case .success(let response):
+                return ControlAnswer(status: response.status, body: response.body, warnings: response.headers.values("warning"))
             case .failure(let failure): throw self.failure(failure)
             case nil: loop.turn(wait: nil)
             }

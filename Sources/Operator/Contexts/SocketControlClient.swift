@@ -28,17 +28,17 @@ struct SocketControlClient: ControlClient {
 
     func send(_ request: ControlRequest) throws(ControlFailure) -> ControlAnswer {
         var body: [UInt8] = []
-        let status = try exchange(request, isEndless: false) { _, piece throws(ControlFailure) in
+        let (status, warnings) = try exchange(request, isEndless: false) { _, piece throws(ControlFailure) in
             body += piece
             guard body.count <= bounds.answer else { throw Self.tooLarge }
             return true
         }
-        return ControlAnswer(status: status, body: body)
+        return ControlAnswer(status: status, body: body, warnings: warnings)
     }
 
     func follow(_ request: ControlRequest, _ take: ([UInt8]) -> Bool) throws(ControlFailure) -> ControlAnswer? {
         var rest: [UInt8] = []
-        let status = try exchange(request, isEndless: true) { status, piece throws(ControlFailure) in
+        let (status, _) = try exchange(request, isEndless: true) { status, piece throws(ControlFailure) in
             rest += piece
             guard rest.count <= bounds.line else { throw Self.tooLarge }
             guard status == 200 else { return true }
@@ -58,11 +58,11 @@ struct SocketControlClient: ControlClient {
 
     // MARK: - One exchange
 
-    /// Sends the request and gives the body to `take` as it comes, until that says false; returns the status. An endless answer may be silent
+    /// Sends the request and gives the body to `take` as it comes, until that says false; returns the status and what warnings came with it. An endless answer may be silent
     /// as long as it likes once it has begun.
     private func exchange(
         _ request: ControlRequest, isEndless: Bool, _ take: (_ status: Int, _ piece: [UInt8]) throws(ControlFailure) -> Bool
-    ) throws(ControlFailure) -> Int {
+    ) throws(ControlFailure) -> (status: Int, warnings: [String]) {
         let socket = try system { () throws(Errno) in try UnixSocket.connect(path: path) }
         let epoll = try system { () throws(Errno) in try Epoll(capacity: 1) }
         let deadline = Instant.now() + bounds.whole
@@ -75,9 +75,9 @@ struct SocketControlClient: ControlClient {
             if !mayBeSilent, Instant.now() > deadline { throw late }
             let transfer = try system { () throws(Errno) in try socket.read(into: &chunk) }
             if case .moved(let count) = transfer { try reader.feed(chunk[..<count]) } else { try reader.end() }
-            if let status = reader.status, try !take(status, reader.takeBody()) { return status }
+            if let status = reader.status, try !take(status, reader.takeBody()) { return (status, reader.warnings) }
         }
-        return reader.status ?? 0
+        return (reader.status ?? 0, reader.warnings)
     }
 
     private func head(_ request: ControlRequest) -> [UInt8] {
