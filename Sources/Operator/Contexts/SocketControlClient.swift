@@ -58,8 +58,8 @@ struct SocketControlClient: ControlClient {
 
     // MARK: - One exchange
 
-    /// Sends the request and gives the body to `take` as it comes, until that says false; returns the status and what warnings came with it. An endless answer may be silent
-    /// as long as it likes once it has begun.
+    /// Sends the request and gives the body to `take` as it comes, until that says false; returns the status and what the server warned of. An
+    /// endless answer may be silent as long as it likes once it has begun.
     private func exchange(
         _ request: ControlRequest, isEndless: Bool, _ take: (_ status: Int, _ piece: [UInt8]) throws(ControlFailure) -> Bool
     ) throws(ControlFailure) -> (status: Int, warnings: [String]) {
