@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Bytes
 package import Messages
 package import Wire
 
@@ -21,6 +22,8 @@ package struct DiscoveryBounds: Sendable {
 package struct DecodedPush: Sendable {
     package struct Resource: Sendable {
         package let name: String
+        /// Of the name, for all tables that have it.
+        package let hash: NameHash
         package let version: ResourceVersion
         /// Bytes as it came.
         package let size: Int
@@ -53,17 +56,27 @@ package struct DecodedPush: Sendable {
     /// From a message of the control plane. Throws only if it is no response at all.
     package init(_ message: [UInt8], bounds: DiscoveryBounds, _ pool: inout WorkloadPool) throws(WireFailure) {
         var head = Head()
-        var found: [ArraySlice<UInt8>] = []
-        var reader = ProtobufReader(message[...])
-        while let field = try reader.next() {
+        var found: [ProtobufCursor] = []
+        let bytes = message.span
+        var cursor = ProtobufCursor(0, bytes.count)
+        while !cursor.isAtEnd {
+            let start = cursor.position
+            // Nearly all that a response has are resources; the rest is read, and judged, the general way.
+            if cursor.key(bytes) == 0x12, let resource = cursor.length(bytes) {
+                found.append(resource)
+                continue
+            }
+            var reader = ProtobufReader(message[start...])
+            guard let field = try reader.next() else { break }
             switch field.number {
             case 1: head.store = try field.string()
-            case 2: found.append(try field.bytes())
+            case 2: throw .mismatch(field: 2)
             case 4: head.typeURL = try field.string()
             case 5: head.nonce = try field.string()
             case 6: removed.append(try field.string())
-            default: continue
+            default: break
             }
+            cursor = ProtobufCursor(start + field.raw.count, bytes.count)
         }
         typeURL = String(head.typeURL.prefix(256))
         type = ResourceType(rawValue: head.typeURL)
@@ -71,7 +84,7 @@ package struct DecodedPush: Sendable {
         store = StorePosition(head.store)
         guard let type else { return }
         resources.reserveCapacity(found.count)
-        for bytes in found { try take(bytes, type, bounds, &pool) }
+        for resource in found { try take(message, resource, type, bounds, &pool) }
     }
 
     private struct Head {
@@ -79,51 +92,29 @@ package struct DecodedPush: Sendable {
     }
 
     private mutating func take(
-        _ bytes: ArraySlice<UInt8>, _ type: ResourceType, _ bounds: DiscoveryBounds, _ pool: inout WorkloadPool
+        _ message: [UInt8], _ place: ProtobufCursor, _ type: ResourceType, _ bounds: DiscoveryBounds, _ pool: inout WorkloadPool
     ) throws(WireFailure) {
-        let wrapped = try Wrapped(bytes)
+        let wrapped = try WrappedResource(message, place)
         do throws(ResourceRejection) {
-            resources.append(try Self.read(wrapped, type, bounds, &pool))
+            resources.append(try Self.read(message, wrapped, type, bounds, &pool))
         } catch {
-            let name = String(decoding: wrapped.name.prefix(256), as: UTF8.self)
-            rejected.append(Rejected(name: name, reason: error.description))
+            rejected.append(Rejected(name: Self.text(message, wrapped.name), reason: error.description))
         }
     }
 
-    /// A `Resource`, and the `Any` in it, before anything is made of them.
-    private struct Wrapped {
-        var (name, version, typeURL): (ArraySlice<UInt8>, ArraySlice<UInt8>, ArraySlice<UInt8>) = ([], [], [])
-        /// Nil: there is no content.
-        var value: ArraySlice<UInt8>?
-
-        init(_ bytes: ArraySlice<UInt8>) throws(WireFailure) {
-            var reader = ProtobufReader(bytes)
-            while let field = try reader.next() {
-                switch field.number {
-                case 1: version = try field.bytes()
-                case 2: try unwrap(field.bytes())
-                case 3: name = try field.bytes()
-                default: continue
-                }
-            }
-        }
-
-        private mutating func unwrap(_ bytes: ArraySlice<UInt8>) throws(WireFailure) {
-            var reader = ProtobufReader(bytes)
-            value = value ?? []
-            while let field = try reader.next() {
-                if field.number == 1 { typeURL = try field.bytes() }
-                if field.number == 2 { value = try field.bytes() }
-            }
-        }
+    /// The beginning of what may be longer than anyone reads.
+    private static func text(_ message: [UInt8], _ place: ProtobufCursor) -> String {
+        String(decoding: message[place.position..<place.end].prefix(256), as: UTF8.self)
     }
 
     private static func read(
-        _ wrapped: Wrapped, _ type: ResourceType, _ bounds: DiscoveryBounds, _ pool: inout WorkloadPool
+        _ message: [UInt8], _ wrapped: WrappedResource, _ type: ResourceType, _ bounds: DiscoveryBounds,
+        _ pool: inout WorkloadPool
     ) throws(ResourceRejection) -> Resource {
         guard let value = wrapped.value else { throw ResourceRejection("a resource without content") }
-        guard wrapped.typeURL.spells(type.rawValue) else {
-            throw ResourceRejection("its content is a \(String(decoding: wrapped.typeURL.prefix(256), as: UTF8.self))")
+        let bytes = message.span
+        guard wrapped.typeURL.spells(type.rawValue, bytes) else {
+            throw ResourceRejection("its content is a \(text(message, wrapped.typeURL))")
         }
         guard value.count <= bounds.resourceBytes else {
             throw ResourceRejection("\(value.count) bytes are more than the \(bounds.resourceBytes) that are taken")
@@ -131,12 +122,13 @@ package struct DecodedPush: Sendable {
         guard wrapped.name.count <= bounds.nameBytes, wrapped.version.count <= bounds.nameBytes else {
             throw ResourceRejection("its name or version has more than \(bounds.nameBytes) bytes")
         }
-        let content = try MeshResource(type, decoding: value, &pool)
+        let content = try MeshResource(type, decoding: message[value.position..<value.end], &pool)
         // The name within is kept, so that the two share their memory.
         let name = content.name
-        guard wrapped.name.spells(name) else { throw ResourceRejection("its content is called \(name.prefix(256))") }
+        guard wrapped.name.spells(name, bytes) else { throw ResourceRejection("its content is called \(name.prefix(256))") }
         return Resource(
-            name: name, version: ResourceVersion(wrapped.version),
+            name: name, hash: NameHash(bytes.extracting(wrapped.name.position..<wrapped.name.end)),
+            version: ResourceVersion(bytes.extracting(wrapped.version.position..<wrapped.version.end)),
             size: value.count + name.utf8.count, content: content)
     }
 }
@@ -154,15 +146,5 @@ extension DecodedPush {
         var words = rejected.prefix(Self.named).map { "\($0.name): \($0.reason)" }
         if rejected.count > Self.named { words.append("\(rejected.count - Self.named) more") }
         return PushOutcome(typeURL: typeURL, nonce: nonce, rejection: words.joined(separator: "; "))
-    }
-}
-
-extension ArraySlice<UInt8> {
-    /// Whether the bytes are those of a text.
-    fileprivate func spells(_ text: String) -> Bool {
-        let (own, other) = (span, text.utf8.span)
-        guard own.count == other.count else { return false }
-        for index in own.indices where own[index] != other[index] { return false }
-        return true
     }
 }

@@ -41,7 +41,7 @@ package struct HeldResources: Sendable {
         for index in push.resources.indices {
             let (name, size) = (push.resources[index].name, push.resources[index].size)
             if !doubt.isEmpty { doubt.remove(name) }
-            let place = held.place(of: name)
+            let place = held.place(of: name, push.resources[index].hash)
             let before = held.size(at: place)
             let grown = bytes + size - (before ?? 0)
             guard before != nil || count < bounds.resources, grown <= bounds.bytes else {
@@ -78,21 +78,20 @@ private struct HeldList: Sendable {
     private var free: [Int32] = []
     var count: Int { names.count - free.count }
 
-    private func slot(_ name: String) -> Int32? { index.find(name.hashValue) { names[Int($0)] == name } }
+    private func slot(_ name: String) -> Int32? { place(of: name, NameHash(name)).slot }
 
     private func version(at slot: Int32) -> ResourceVersion { texts[slot] ?? ResourceVersion(hash: hashes[Int(slot)]) }
 
     func version(of name: String) -> ResourceVersion? { slot(name).map { version(at: $0) } }
 
-    /// Where a name is or would be: hashed once for both.
+    /// Where a name is or would be.
     struct Place {
         fileprivate let hash: Int
         fileprivate let slot: Int32?
     }
 
-    func place(of name: String) -> Place {
-        let hash = name.hashValue
-        return Place(hash: hash, slot: index.find(hash) { names[Int($0)] == name })
+    func place(of name: String, _ hash: NameHash) -> Place {
+        Place(hash: hash.value, slot: index.find(hash.value) { names[Int($0)] == name })
     }
 
     /// Nil if it isn't there.
@@ -122,7 +121,7 @@ private struct HeldList: Sendable {
     /// Its size; nil if it isn't there.
     mutating func remove(_ name: String) -> Int? {
         guard let place = slot(name) else { return nil }
-        index.remove(place, name.hashValue)
+        index.remove(place, NameHash(name).value)
         let size = Int(sizes[Int(place)])
         names[Int(place)] = ""
         texts[place] = nil

@@ -9,18 +9,21 @@ package struct ResourceVersion: Hashable, Sendable, CustomStringConvertible {
 
     private let form: Form
 
-    package init(_ text: String) { self.init(Array(text.utf8)[...]) }
+    package init(_ text: String) { self.init(text.utf8.span) }
 
     /// From the bytes of a text.
-    init(_ text: ArraySlice<UInt8>) {
-        form = Self.hash(text).map { .hash($0) } ?? .text(String(decoding: text, as: UTF8.self))
+    init(_ text: Span<UInt8>) {
+        form = Self.hash(text).map { .hash($0) } ?? .text(Self.text(text))
     }
 
+    private static func text(_ bytes: Span<UInt8>) -> String { String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+
     /// Nil if the digits aren't those that would be written.
-    private static func hash(_ digits: ArraySlice<UInt8>) -> UInt64? {
-        guard (1...16).contains(digits.count), digits.count == 1 || digits.first != 0x30 else { return nil }
+    private static func hash(_ digits: Span<UInt8>) -> UInt64? {
+        guard (1...16).contains(digits.count), digits.count == 1 || digits[0] != 0x30 else { return nil }
         var hash: UInt64 = 0
-        for digit in digits {
+        for index in digits.indices {
+            let digit = digits[index]
             switch digit {
             case 0x30...0x39: hash = hash << 4 | UInt64(digit - 0x30)
             case 0x61...0x66: hash = hash << 4 | UInt64(digit - 0x57)

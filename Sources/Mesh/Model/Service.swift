@@ -40,6 +40,17 @@ package struct Service: Hashable, Sendable {
 
     /// The key under which workloads and the wire name it: `NAMESPACE/HOSTNAME`.
     package var key: String { "\(namespace)/\(hostname)" }
+
+    /// Whether that is its key: without making one.
+    package func isCalled(_ key: String) -> Bool {
+        let (first, second) = (namespace.utf8.count, hostname.utf8.count)
+        let text = key.utf8.span
+        guard text.count == first + 1 + second, text[first] == UInt8(ascii: "/") else { return false }
+        let (namespace, hostname) = (namespace.utf8.span, hostname.utf8.span)
+        for index in 0..<first where text[index] != namespace[index] { return false }
+        for index in 0..<second where text[first + 1 + index] != hostname[index] { return false }
+        return true
+    }
 }
 
 /// How an endpoint is chosen.

@@ -9,6 +9,11 @@ struct WorkloadAddresses: Sendable {
     private struct Key: Hashable, Sendable {
         let network: Int32
         let address: IPAddress
+
+        var hash: Int {
+            let (high, low) = address.mapped
+            return NameHash(UInt64(truncatingIfNeeded: network), high, low).value
+        }
     }
 
     private var networks: [String: Int32] = [:]
@@ -19,11 +24,12 @@ struct WorkloadAddresses: Sendable {
 
     func workload(at address: IPAddress, network: String, among workloads: Workloads) -> WorkloadID? {
         guard let number = networks[network] else { return nil }
-        return holder(Key(network: number, address: address), network, workloads).map { WorkloadID(Int($0)) }
+        let key = Key(network: number, address: address)
+        return holder(key, key.hash, network, workloads).map { WorkloadID(Int($0)) }
     }
 
-    private func holder(_ key: Key, _ network: String, _ workloads: Workloads) -> Int32? {
-        index.find(key.hashValue) { slot in
+    private func holder(_ key: Key, _ hash: Int, _ network: String, _ workloads: Workloads) -> Int32? {
+        index.find(hash) { slot in
             guard let workload = workloads[Int(slot)]?.workload else { return false }
             return workload.network == network && workload.addresses.contains(key.address)
         }
@@ -33,18 +39,20 @@ struct WorkloadAddresses: Sendable {
     mutating func add(_ entry: MeshWorkload, among workloads: Workloads) {
         guard entry.workload.networkMode == .standard else { return }
         let (slot, network) = (entry.id.index, entry.workload.network)
+        let number = intern(network)
         for address in entry.workload.addresses {
-            let key = Key(network: intern(network), address: address)
-            guard let other = holder(key, network, workloads) else {
-                index.insert(slot, key.hashValue)
+            let key = Key(network: number, address: address)
+            let hash = key.hash
+            guard let other = holder(key, hash, network, workloads) else {
+                index.insert(slot, hash)
                 continue
             }
             // An address may stand twice in one list.
             guard other != slot, contested[key]?.contains(slot) != true else { continue }
             contested[key, default: [other]].append(slot)
             if let standing = workloads[Int(other)], entry.workload.isPreferred(to: standing.workload) {
-                index.remove(other, key.hashValue)
-                index.insert(slot, key.hashValue)
+                index.remove(other, hash)
+                index.insert(slot, hash)
             }
         }
     }
@@ -53,14 +61,16 @@ struct WorkloadAddresses: Sendable {
     mutating func remove(_ entry: MeshWorkload, among workloads: Workloads) {
         guard entry.workload.networkMode == .standard else { return }
         let (slot, network) = (entry.id.index, entry.workload.network)
+        let number = intern(network)
         for address in entry.workload.addresses {
-            let key = Key(network: intern(network), address: address)
-            let wasMeant = index.remove(slot, key.hashValue)
+            let key = Key(network: number, address: address)
+            let hash = key.hash
+            let wasMeant = index.remove(slot, hash)
             guard var rest = contested[key] else { continue }
             rest.removeAll { $0 == slot }
             contested[key] = rest.count > 1 ? rest : nil
             guard wasMeant, let next = Self.preferred(rest, workloads) else { continue }
-            index.insert(next, key.hashValue)
+            index.insert(next, hash)
         }
     }
 

@@ -9,7 +9,7 @@ package final class MeshSnapshot: Sendable {
     package let revision: UInt64
     package let options: MeshOptions
     package let workloadCount: Int
-    package var serviceCount: Int { keys.count }
+    package let serviceCount: Int
     /// Sorted by key.
     package let policies: ContiguousArray<CompiledPolicy>
     /// The workloads that some host captures or could, of all hosts; sorted by uid.
@@ -21,13 +21,14 @@ package final class MeshSnapshot: Sendable {
     private let uids: SlotIndex
     private let addresses: WorkloadAddresses
     private let serviceTable: ContiguousArray<MeshService?>
-    private let keys: [String: ServiceID]
+    private let keys: SlotIndex
     private let serviceAddresses: ServiceAddresses
 
     init(_ tables: MeshTables, revision: UInt64) {
         self.revision = revision
         options = tables.options
         workloadCount = tables.workloadCount
+        serviceCount = tables.serviceCount
         policies = tables.policies.policies
         sets = tables.policies.sets
         local = tables.local
@@ -82,7 +83,7 @@ extension MeshSnapshot {
         return service
     }
 
-    package func workload(uid: String) -> WorkloadID? { MeshTables.find(uid, uids, table) }
+    package func workload(uid: String) -> WorkloadID? { MeshTables.find(uid, NameHash(uid), uids, table) }
 
     /// The policies that apply to a workload.
     func policySet(of id: WorkloadID) -> PolicySet { sets[Int(self[id].policySet)] }
@@ -90,12 +91,12 @@ extension MeshSnapshot {
     /// The services that a workload serves, as far as they are there.
     package func memberships(of workload: MeshWorkload) -> [MeshWorkload.Membership] {
         workload.workload.services.compactMap { membership in
-            keys[membership.service].map { MeshWorkload.Membership(service: $0, ports: membership.ports) }
+            service(key: membership.service).map { MeshWorkload.Membership(service: $0, ports: membership.ports) }
         }
     }
 
     /// By `NAMESPACE/HOSTNAME`.
-    package func service(key: String) -> ServiceID? { keys[key] }
+    package func service(key: String) -> ServiceID? { MeshTables.find(service: key, NameHash(key), keys, serviceTable) }
 
     /// The workload that an address means; `network` is where the asking side is, nil for the mesh's own.
     package func workload(at address: IPAddress, network: String? = nil) -> WorkloadID? {

@@ -11,23 +11,30 @@ package struct MeshTables: Sendable {
     private(set) var uids = SlotIndex()
     private(set) var addresses = WorkloadAddresses()
     private(set) var services: ContiguousArray<MeshService?> = []
-    private(set) var keys: [String: ServiceID] = [:]
+    private(set) var keys = SlotIndex()
     private(set) var serviceAddresses = ServiceAddresses()
     private(set) var policies = PolicyTable()
     private(set) var local: [LocalWorkload] = []
     private(set) var evicted: [HostTag: String] = [:]
     package private(set) var workloadCount = 0
+    private(set) var serviceCount = 0
     // What only changes need.
     private var freeWorkloads: [Int32] = []
     private var freeServices: [Int32] = []
     /// By the key of a service, whether it is there or not.
-    private var endpoints: [String: ContiguousArray<MeshService.Endpoint>] = [:]
+    private var endpoints: [String: Endpoints] = [:]
     private var localByUID: [String: LocalWorkload] = [:]
     /// Services whose endpoints are others than those in the table.
-    private var staleServices: Set<String> = []
+    private var staleServices: [String] = []
     private var staleAddresses = false
     private var staleLocal = false
     private var accounts: [Account: [SPIFFEID]] = [:]
+
+    private struct Endpoints {
+        var list: ContiguousArray<MeshService.Endpoint> = []
+        /// It is among `staleServices`.
+        var isStale = false
+    }
 
     private struct Account: Hashable {
         let trustDomain: String
@@ -42,17 +49,20 @@ package struct MeshTables: Sendable {
 
     // MARK: - Workloads
 
-    package func workload(uid: String) -> WorkloadID? { Self.find(uid, uids, workloads) }
+    package func workload(uid: String) -> WorkloadID? { Self.find(uid, NameHash(uid), uids, workloads) }
 
-    static func find(_ uid: String, _ uids: SlotIndex, _ workloads: ShardedArray<MeshWorkload?>) -> WorkloadID? {
-        uids.find(uid.hashValue) { workloads[Int($0)]?.workload.uid == uid }.map { WorkloadID(Int($0)) }
+    static func find(_ uid: String, _ hash: NameHash, _ uids: SlotIndex, _ workloads: ShardedArray<MeshWorkload?>) -> WorkloadID?
+    {
+        uids.find(hash.value) { workloads[Int($0)]?.workload.uid == uid }.map { WorkloadID(Int($0)) }
     }
 
     /// New, or another than before.
-    package mutating func put(_ workload: Workload) {
-        let hash = workload.uid.hashValue
-        let known = uids.find(hash) { workloads[Int($0)]?.workload.uid == workload.uid }
-        let id = known.map { WorkloadID(Int($0)) } ?? newPlace(hash)
+    package mutating func put(_ workload: Workload) { put(workload, NameHash(workload.uid)) }
+
+    /// - Parameter hash: of its uid.
+    package mutating func put(_ workload: Workload, _ hash: NameHash) {
+        let known = Self.find(workload.uid, hash, uids, workloads)
+        let id = known ?? newPlace(hash)
         let old = workloads[Int(id.index)]
         let entry = MeshWorkload(
             id: id, workload: workload, identities: identities(of: workload), policySet: policies.take(for: workload))
@@ -70,7 +80,7 @@ package struct MeshTables: Sendable {
     }
 
     /// - Parameter hash: of its uid.
-    private mutating func newPlace(_ hash: Int) -> WorkloadID {
+    private mutating func newPlace(_ hash: NameHash) -> WorkloadID {
         let slot: Int32
         if let freed = freeWorkloads.popLast() {
             slot = freed
@@ -78,17 +88,20 @@ package struct MeshTables: Sendable {
             slot = Int32(workloads.count)
             workloads.append(nil)
         }
-        uids.insert(slot, hash)
+        uids.insert(slot, hash.value)
         workloadCount += 1
         return WorkloadID(Int(slot))
     }
 
-    package mutating func remove(workload uid: String) {
-        guard let id = workload(uid: uid), let old = workloads[Int(id.index)] else { return }
+    package mutating func remove(workload uid: String) { remove(workload: uid, NameHash(uid)) }
+
+    /// - Parameter hash: of its uid.
+    package mutating func remove(workload uid: String, _ hash: NameHash) {
+        guard let id = Self.find(uid, hash, uids, workloads), let old = workloads[Int(id.index)] else { return }
         addresses.remove(old, among: workloads)
         policies.release(old.policySet)
         leave(old.workload.services, id)
-        uids.remove(id.index, uid.hashValue)
+        uids.remove(id.index, hash.value)
         workloads[Int(id.index)] = nil
         freeWorkloads.append(id.index)
         workloadCount -= 1
@@ -96,17 +109,21 @@ package struct MeshTables: Sendable {
 
     private mutating func join(_ memberships: [ServiceMembership], _ id: WorkloadID) {
         for membership in memberships {
-            endpoints[membership.service, default: []].append(.init(workload: id, ports: membership.ports))
-            staleServices.insert(membership.service)
+            change(membership.service) { $0.append(.init(workload: id, ports: membership.ports)) }
         }
     }
 
     private mutating func leave(_ memberships: [ServiceMembership], _ id: WorkloadID) {
-        for membership in memberships {
-            endpoints[membership.service]?.removeAll { $0.workload == id }
-            if endpoints[membership.service]?.isEmpty == true { endpoints[membership.service] = nil }
-            staleServices.insert(membership.service)
-        }
+        for membership in memberships { change(membership.service) { list in list.removeAll { $0.workload == id } } }
+    }
+
+    private mutating func change(_ service: String, _ body: (inout ContiguousArray<MeshService.Endpoint>) -> Void) {
+        let isNews = { (endpoints: inout Endpoints) in
+            body(&endpoints.list)
+            defer { endpoints.isStale = true }
+            return !endpoints.isStale
+        }(&endpoints[service, default: Endpoints()])
+        if isNews { staleServices.append(service) }
     }
 
     /// Made once for all workloads of one account, which share it.
@@ -122,28 +139,49 @@ package struct MeshTables: Sendable {
 
     // MARK: - Services, policies, what is captured
 
-    package func service(key: String) -> Service? { keys[key].flatMap { services[Int($0.index)]?.service } }
+    package func service(key: String) -> Service? {
+        Self.find(service: key, NameHash(key), keys, services).flatMap { services[Int($0.index)]?.service }
+    }
 
-    package mutating func put(_ service: Service) {
+    static func find(
+        service key: String, _ hash: NameHash, _ keys: SlotIndex, _ services: ContiguousArray<MeshService?>
+    ) -> ServiceID? {
+        keys.find(hash.value) { services[Int($0)]?.service.isCalled(key) == true }.map { ServiceID(Int($0)) }
+    }
+
+    package mutating func put(_ service: Service) { put(service, NameHash(service.key)) }
+
+    /// - Parameter hash: of its key.
+    package mutating func put(_ service: Service, _ hash: NameHash) {
         let key = service.key
-        let id: ServiceID
-        if let known = keys[key] {
-            id = known
-        } else if let freed = freeServices.popLast() {
-            id = ServiceID(Int(freed))
-        } else {
-            id = ServiceID(services.count)
-            services.append(nil)
-        }
-        keys[key] = id
-        services[Int(id.index)] = MeshService(id: id, service: service, endpoints: endpoints[key] ?? [])
+        let id = Self.find(service: key, hash, keys, services) ?? newService(hash)
+        services[Int(id.index)] = MeshService(id: id, service: service, endpoints: endpoints[key]?.list ?? [])
         staleAddresses = true
     }
 
-    package mutating func remove(service key: String) {
-        guard let id = keys.removeValue(forKey: key) else { return }
+    /// - Parameter hash: of its key.
+    private mutating func newService(_ hash: NameHash) -> ServiceID {
+        let slot: Int32
+        if let freed = freeServices.popLast() {
+            slot = freed
+        } else {
+            slot = Int32(services.count)
+            services.append(nil)
+        }
+        keys.insert(slot, hash.value)
+        serviceCount += 1
+        return ServiceID(Int(slot))
+    }
+
+    package mutating func remove(service key: String) { remove(service: key, NameHash(key)) }
+
+    /// - Parameter hash: of its key.
+    package mutating func remove(service key: String, _ hash: NameHash) {
+        guard let id = Self.find(service: key, hash, keys, services) else { return }
+        keys.remove(id.index, hash.value)
         services[Int(id.index)] = nil
         freeServices.append(id.index)
+        serviceCount -= 1
         staleAddresses = true
     }
 
@@ -180,8 +218,12 @@ package struct MeshTables: Sendable {
     private mutating func settle() {
         policies.settle()
         for key in staleServices {
-            guard let id = keys[key], let old = services[Int(id.index)] else { continue }
-            services[Int(id.index)] = MeshService(id: id, service: old.service, endpoints: endpoints[key] ?? [])
+            let list = endpoints[key]?.list ?? []
+            if list.isEmpty { endpoints[key] = nil } else { endpoints[key]?.isStale = false }
+            guard let id = Self.find(service: key, NameHash(key), keys, services), let old = services[Int(id.index)] else {
+                continue
+            }
+            services[Int(id.index)] = MeshService(id: id, service: old.service, endpoints: list)
         }
         staleServices = []
         if staleAddresses { serviceAddresses = ServiceAddresses(services) }

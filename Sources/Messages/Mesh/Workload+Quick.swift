@@ -2,6 +2,7 @@
 
 internal import Bytes
 package import Mesh
+internal import Wire
 
 /// Workloads are nearly all that discovery brings, fifty thousand at once: the usual ones are read here without the message in between. What is unusual in any
 /// way (a gateway, a field twice, a value that means nothing) isn't: the general way then says what it is.
@@ -9,7 +10,7 @@ extension Workload {
     /// From the bytes of an `istio.workload.Address`; nil if that is to be read the general way.
     package init?(quickly address: ArraySlice<UInt8>, _ pool: inout WorkloadPool) {
         let bytes = address.span
-        var reader = QuickReader(0, bytes.count)
+        var reader = ProtobufCursor(0, bytes.count)
         guard reader.key(bytes) == 0x0a, let body = reader.length(bytes), body.end == bytes.count,
             let fields = WorkloadFields(quickly: bytes, body, of: address, &pool)
         else { return nil }
@@ -68,37 +69,36 @@ package struct WorkloadPool: Sendable {
 extension WorkloadFields {
     /// - Parameter source: what the bytes are of.
     fileprivate init?(
-        quickly bytes: Span<UInt8>, _ body: QuickReader, of source: ArraySlice<UInt8>, _ pool: inout WorkloadPool
+        quickly bytes: Span<UInt8>, _ body: ProtobufCursor, of source: ArraySlice<UInt8>, _ pool: inout WorkloadPool
     ) {
         self.init()
         pool.scratch.removeAll(keepingCapacity: true)
         var reader = body
+        // Fields in common that follow one another are taken as one.
+        var alike = body.position
         while !reader.isAtEnd {
             let start = reader.position
             guard let key = reader.key(bytes) else { return nil }
+            let isOwn: Bool?
             if key & 7 == 0 {
                 guard let value = reader.varint(bytes) else { return nil }
-                switch set(UInt32(truncatingIfNeeded: key >> 3), value) {
-                case true?: continue
-                case false?: return nil
-                case nil: break
-                }
+                isOwn = set(UInt32(truncatingIfNeeded: key >> 3), value)
             } else {
                 guard key & 7 == 2, let part = reader.length(bytes) else { return nil }
-                switch set(UInt32(truncatingIfNeeded: key >> 3), bytes, part) {
-                case true?: continue
-                case false?: return nil
-                case nil: break
-                }
+                isOwn = set(UInt32(truncatingIfNeeded: key >> 3), bytes, part)
             }
-            pool.scratch += source.dropFirst(start).prefix(reader.position - start)
+            guard let isOwn else { continue }
+            guard isOwn else { return nil }
+            if alike < start { pool.scratch += source[(source.startIndex + alike)..<(source.startIndex + start)] }
+            alike = reader.position
         }
+        if alike < body.end { pool.scratch += source[(source.startIndex + alike)..<(source.startIndex + body.end)] }
         guard !uid.isEmpty, let common = pool.common() else { return nil }
         self.common = common
     }
 
     /// Nil: it isn't one of its own. False: it is to be read the general way.
-    private mutating func set(_ number: UInt32, _ bytes: Span<UInt8>, _ part: QuickReader) -> Bool? {
+    private mutating func set(_ number: UInt32, _ bytes: Span<UInt8>, _ part: ProtobufCursor) -> Bool? {
         switch number {
         case 3:
             guard let address = part.address(bytes) else { return false }
@@ -142,7 +142,7 @@ extension WorkloadCommon {
     /// From those fields of an `istio.workload.Workload` that aren't a workload's own.
     fileprivate init?(quickly bytes: Span<UInt8>) {
         self.init()
-        var reader = QuickReader(0, bytes.count)
+        var reader = ProtobufCursor(0, bytes.count)
         while !reader.isAtEnd {
             guard let key = reader.key(bytes) else { return nil }
             if key & 7 == 0 {
@@ -158,7 +158,7 @@ extension WorkloadCommon {
         }
     }
 
-    private mutating func set(_ number: UInt32, _ bytes: Span<UInt8>, _ part: QuickReader) -> Bool {
+    private mutating func set(_ number: UInt32, _ bytes: Span<UInt8>, _ part: ProtobufCursor) -> Bool {
         switch number {
         case 22:
             guard let membership = ServiceMembership(quickly: bytes, part) else { return false }
@@ -188,7 +188,7 @@ extension WorkloadCommon {
 
 extension ServiceMembership {
     /// An entry of `map<string, PortList>`.
-    fileprivate init?(quickly bytes: Span<UInt8>, _ entry: QuickReader) {
+    fileprivate init?(quickly bytes: Span<UInt8>, _ entry: ProtobufCursor) {
         var reader = entry
         var (service, ports): (String?, [Port]?) = (nil, nil)
         while !reader.isAtEnd {
@@ -203,7 +203,7 @@ extension ServiceMembership {
         self.init(service: service, ports: ports)
     }
 
-    private static func ports(_ bytes: Span<UInt8>, _ list: QuickReader) -> [Port]? {
+    private static func ports(_ bytes: Span<UInt8>, _ list: ProtobufCursor) -> [Port]? {
         var reader = list
         var ports: [Port] = []
         while !reader.isAtEnd {
@@ -232,7 +232,7 @@ extension ServiceMembership {
 }
 
 extension Locality {
-    fileprivate init?(quickly bytes: Span<UInt8>, _ message: QuickReader) {
+    fileprivate init?(quickly bytes: Span<UInt8>, _ message: ProtobufCursor) {
         var reader = message
         var (region, zone, subzone) = ("", "", "")
         while !reader.isAtEnd {
@@ -248,46 +248,7 @@ extension Locality {
     }
 }
 
-/// A place in bytes and an end that nothing is read beyond. Every length is checked against what is there; nil for what isn't there or isn't protobuf.
-struct QuickReader {
-    private(set) var position: Int
-    let end: Int
-
-    init(_ start: Int, _ end: Int) {
-        position = start
-        self.end = end
-    }
-
-    var isAtEnd: Bool { position >= end }
-
-    mutating func varint(_ bytes: Span<UInt8>) -> UInt64? {
-        var (value, shift): (UInt64, UInt64) = (0, 0)
-        while position < end {
-            let byte = bytes[position]
-            position += 1
-            // The tenth byte has room for one bit.
-            guard shift < 63 || byte <= 1 else { return nil }
-            value |= UInt64(byte & 0x7f) << shift
-            if byte < 0x80 { return value }
-            shift += 7
-            guard shift <= 63 else { return nil }
-        }
-        return nil
-    }
-
-    /// Field number and wire type.
-    mutating func key(_ bytes: Span<UInt8>) -> UInt64? {
-        guard let key = varint(bytes), (8..<4_294_967_296).contains(key) else { return nil }
-        return key
-    }
-
-    /// The bytes that a length stands in front of.
-    mutating func length(_ bytes: Span<UInt8>) -> QuickReader? {
-        guard let length = varint(bytes), let count = Int(exactly: length), count <= end - position else { return nil }
-        defer { position += count }
-        return QuickReader(position, position + count)
-    }
-
+extension ProtobufCursor {
     func text(_ bytes: Span<UInt8>) -> String? {
         guard let text = try? UTF8Span(validating: bytes.extracting(position..<end)) else { return nil }
         return String(copying: text)

@@ -115,11 +115,11 @@ struct ReceivedMesh: Sendable {
         for resource in push.resources {
             switch resource.content {
             case .workload(let workload):
-                tables.remove(service: resource.name)
-                tables.put(workload)
+                tables.remove(service: resource.name, resource.hash)
+                tables.put(workload, resource.hash)
             case .service(let service):
-                tables.remove(workload: resource.name)
-                tables.put(service)
+                tables.remove(workload: resource.name, resource.hash)
+                tables.put(service, resource.hash)
             case .authorization(let authorization): tables.put(authorization)
             case .local(let workload): tables.put(workload)
             case .eviction(let eviction): tables.put(eviction)
@@ -128,8 +128,9 @@ struct ReceivedMesh: Sendable {
         for name in push.removed {
             switch push.type {
             case .address:
-                tables.remove(workload: name)
-                tables.remove(service: name)
+                let hash = NameHash(name)
+                tables.remove(workload: name, hash)
+                tables.remove(service: name, hash)
             case .authorization: tables.remove(authorization: name)
             case .local: tables.remove(local: name)
             case .eviction: if let tag = HostTag(name) { tables.remove(eviction: tag) }
