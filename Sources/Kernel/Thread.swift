@@ -9,9 +9,11 @@ package final class Thread: Sendable {
     private let handle: pthread_t
     private let isJoined = Atomic<Bool>(false)
 
-    /// - Parameter name: shown by `ps -L` and `top -H`; 15 bytes count.
-    package init(name: String, _ body: @escaping @Sendable () -> Void) throws(Errno) {
-        let start = unsafe Unmanaged.passRetained(ThreadStart(name: name, body: body))
+    /// - Parameters:
+    ///   - name: shown by `ps -L` and `top -H`; 15 bytes count.
+    ///   - niceness: 0 to 19, the more the sooner it makes way for other threads (nice(2)).
+    package init(name: String, niceness: CInt = 0, _ body: @escaping @Sendable () -> Void) throws(Errno) {
+        let start = unsafe Unmanaged.passRetained(ThreadStart(name: name, niceness: niceness, body: body))
         var handle = pthread_t()
         let failure = unsafe pthread_create(
             &handle, nil,
@@ -19,6 +21,8 @@ package final class Thread: Sendable {
                 guard let argument = unsafe argument else { return nil }
                 let start = unsafe Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
                 _ = unsafe clinux_set_thread_name(start.name)
+                // Of this thread alone on Linux. To be nicer is never forbidden.
+                if start.niceness > 0 { _ = setpriority(CInt(PRIO_PROCESS.rawValue), 0, start.niceness) }
                 let stack = AlternateStack()
                 start.body()
                 _ = consume stack
@@ -54,10 +58,12 @@ package final class Thread: Sendable {
 
 private final class ThreadStart: Sendable {
     let name: String
+    let niceness: CInt
     let body: @Sendable () -> Void
 
-    init(name: String, body: @escaping @Sendable () -> Void) {
+    init(name: String, niceness: CInt, body: @escaping @Sendable () -> Void) {
         self.name = name
+        self.niceness = niceness
         self.body = body
     }
 }

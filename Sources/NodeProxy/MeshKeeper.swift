@@ -82,7 +82,7 @@ final class MeshKeeper: MeshSource, EventSource, TimerTarget {
         revision += 1
         let (files, options, state, revision) = (files, options, state, revision)
         let allowEmpty = node.configuration.mesh.allowEmpty
-        node.errand {
+        node.meshErrand {
             files.load(options: options, after: state, revision: revision, allowEmpty: allowEmpty)
         } then: { node, result in
             node.files?.finished(result)

@@ -22,7 +22,13 @@ final class Node {
     private let began = Instant.now()
     let workers: [Mailbox<WorkerMessage>]
     private let inbox: Mailbox<NodeMessage>
+    /// Rules, disk, keys and signatures.
     private let errands: Errands
+    /// Reading, building and freeing the mesh: half a second of work at a time if it is large, which nobody's rules and certificates wait for, and which makes
+    /// way for traffic.
+    private let meshErrands: Errands
+    /// A third of what another thread gets of a processor that isn't enough for both.
+    private static let meshNiceness: CInt = 5
     private(set) lazy var enrolment = Enrolment(node: self)
     private(set) lazy var hostGuard = HostGuard(node: self)
     private(set) lazy var probes = ProbeGate(node: self)
@@ -77,7 +83,8 @@ final class Node {
         self.workers = workers
         registry = MetricRegistry(
             options: MetricOptions(maximumSeries: configuration.metrics.maximumSeries, idle: configuration.metrics.idle))
-        errands = try Errands()
+        errands = try Errands("errands")
+        meshErrands = try Errands("mesh", niceness: Self.meshNiceness)
         try inbox.attach(to: loop) { [unowned self] in receive($0) }
     }
 
@@ -100,8 +107,8 @@ final class Node {
         case .connections(let worker, let connections): census.answered(worker, .connections(connections))
         case .tunnels(let worker, let tunnels): census.answered(worker, .tunnels(tunnels))
         case .returned(let snapshot):
-            // Freeing a large mesh takes time; the errands have it.
-            errands.run { withExtendedLifetime(snapshot) {} }
+            // Freeing a large mesh takes time.
+            meshErrands.run { withExtendedLifetime(snapshot) {} }
         case .idle(let worker):
             idleWorkers.insert(worker)
             askIfIdle()
@@ -115,6 +122,19 @@ final class Node {
     /// Runs the work where it may block and the rest here with its result.
     func errand<Result: Sendable>(
         _ work: @escaping @Sendable () -> Result, then: @escaping @Sendable (Node, Result) -> Void
+    ) {
+        run(work, by: errands, then: then)
+    }
+
+    /// The same for the mesh; in its own order.
+    func meshErrand<Result: Sendable>(
+        _ work: @escaping @Sendable () -> Result, then: @escaping @Sendable (Node, Result) -> Void
+    ) {
+        run(work, by: meshErrands, then: then)
+    }
+
+    private func run<Result: Sendable>(
+        _ work: @escaping @Sendable () -> Result, by errands: Errands, then: @escaping @Sendable (Node, Result) -> Void
     ) {
         let inbox = inbox
         underWay += 1
@@ -138,7 +158,11 @@ final class Node {
 
     /// The same for those who live on this loop: what follows isn't sent anywhere.
     func work<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void) {
-        controlWork.run(work, then: then)
+        controlWork.run(ofMesh: false, work, then: then)
+    }
+
+    func meshWork<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void) {
+        controlWork.run(ofMesh: true, work, then: then)
     }
 
     func finished(_ number: UInt64, _ result: any Sendable) { controlWork.finished(number, result) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Kernel
 import Testing
 
@@ -16,6 +17,14 @@ import Testing
         let thread = try Thread(name: "worker") { unsafe done = true }
         thread.join()
         #expect(unsafe done)
+    }
+
+    @Test func `niceness is of one thread alone`() throws {
+        nonisolated(unsafe) var inside: CInt = -1
+        let outside = getpriority(CInt(PRIO_PROCESS.rawValue), 0)
+        let thread = try Thread(name: "nice", niceness: 7) { unsafe inside = getpriority(CInt(PRIO_PROCESS.rawValue), 0) }
+        thread.join()
+        #expect(unsafe inside == 7 && getpriority(CInt(PRIO_PROCESS.rawValue), 0) == outside)
     }
 
     @Test func `a thread that nobody waits for leaves no stack behind`() throws {

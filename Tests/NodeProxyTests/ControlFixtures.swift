@@ -46,6 +46,10 @@ final class ControlBench: ControlHost {
         answers.append { then(result) }
     }
 
+    func meshWork<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void) {
+        self.work(work, then: then)
+    }
+
     func meshArrived(_ snapshot: MeshSnapshot) { snapshots.append(snapshot) }
     func controlPlaneArrived() { arrivals += 1 }
     func rootsChanged() { rootChanges += 1 }

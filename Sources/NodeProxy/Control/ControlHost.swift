@@ -14,6 +14,8 @@ protocol ControlHost: AnyObject {
     var configuration: DaemonConfiguration { get }
     /// Runs what may block elsewhere, one piece after the other, and the rest here with its result.
     func work<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void)
+    /// The same for the mesh, with an order of its own: what takes long there keeps nothing else waiting.
+    func meshWork<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void)
     /// A new mesh is in use.
     func meshArrived(_ snapshot: MeshSnapshot)
     /// The control plane answers again: what waited for it may be tried.

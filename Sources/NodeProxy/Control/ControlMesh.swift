@@ -10,7 +10,7 @@ internal import Telemetry
 
 /// The mesh as a control plane says it: begins with the last good one on disk, takes what comes, and hands on a snapshot when it has been quiet for a moment.
 /// Nothing is guarded against here that somebody may want: what the control plane says was accepted there (I18), and whose word counts is looked at with
-/// each response (I21). On the node's loop; reading, building and writing are errands.
+/// each response (I21). On the node's loop; reading, building and writing are errands of the mesh.
 final class ControlMesh: MeshSource {
     /// What the errands have: the mesh, and where it is written down as it comes.
     private struct Kept: ~Copyable {
@@ -81,7 +81,7 @@ final class ControlMesh: MeshSource {
         let (last, store, options) = (last, store, options)
         revision += 1
         let number = revision
-        host.work { () -> Result<(MeshSnapshot, StorePosition?), LastMesh.Failure> in
+        host.meshWork { () -> Result<(MeshSnapshot, StorePosition?), LastMesh.Failure> in
             last.load(options: options).map { loaded in
                 store.kept.withLock { kept in
                     kept.mesh = loaded.mesh
@@ -122,7 +122,7 @@ final class ControlMesh: MeshSource {
     func firstRequests(_ types: [ResourceType], node: DiscoveryNode, then: @escaping ([[UInt8]]) -> Void) {
         let store = store
         parts = []
-        host.work {
+        host.meshWork {
             let held = store.kept.withLock { kept in
                 kept.mesh.begin()
                 kept.journal.add(.call)
@@ -136,7 +136,7 @@ final class ControlMesh: MeshSource {
 
     func take(_ message: [UInt8], isFirst: Bool, done: @escaping (PushOutcome) -> Void) {
         let store = store
-        host.work {
+        host.meshWork {
             store.kept.withLock { kept in (Self.take(message, isFirst: isFirst, &kept), kept.mesh.store) }
         } then: { [weak self] taken, position in
             self?.took(taken, position)
@@ -184,7 +184,7 @@ final class ControlMesh: MeshSource {
     /// What another store says is taken, once.
     func acceptAnyStore(then: @escaping () -> Void) {
         let store = store
-        host.work {
+        host.meshWork {
             store.kept.withLock { $0.mesh.acceptAnyStore() }
         } then: {
             then()
@@ -211,7 +211,7 @@ final class ControlMesh: MeshSource {
         firstChange = nil
         revision += 1
         let (store, revision) = (store, revision)
-        host.work {
+        host.meshWork {
             store.kept.withLock { $0.mesh.snapshot(revision: revision) }
         } then: { [weak self] snapshot in
             self?.built(snapshot)
@@ -253,7 +253,7 @@ final class ControlMesh: MeshSource {
         guard parts.isEmpty else { return saving.set(Self.partSettle) { [weak self] in self?.save() } }
         let store = store
         savedRevision = revision
-        host.work { () -> (Errno?, Interval) in
+        host.meshWork { () -> (Errno?, Interval) in
             let began = Instant.now()
             let failure = store.kept.withLock { kept -> Errno? in
                 do throws(Errno) {

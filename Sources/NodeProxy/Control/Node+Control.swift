@@ -85,11 +85,17 @@ final class ControlWork {
 
     init(node: Node) { self.node = node }
 
-    func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void) {
+    func run<Result: Sendable>(
+        ofMesh: Bool, _ work: @escaping @Sendable () -> Result, then: @escaping (Result) -> Void
+    ) {
         next += 1
         let number = next
         waiting[number] = { result in if let result = result as? Result { then(result) } }
-        node.errand(work) { node, result in node.finished(number, result) }
+        if ofMesh {
+            node.meshErrand(work) { node, result in node.finished(number, result) }
+        } else {
+            node.errand(work) { node, result in node.finished(number, result) }
+        }
     }
 
     func finished(_ number: UInt64, _ result: any Sendable) { waiting.removeValue(forKey: number)?(result) }

@@ -7,7 +7,7 @@ internal import Mesh
 internal import Messages
 internal import Wire
 
-/// The mesh as a control plane tells it, resource by resource, and whose it is; snapshots are made of it. A value that one thread has: the errands'.
+/// The mesh as a control plane tells it, resource by resource, and whose it is; snapshots are made of it. A value that one thread has: the mesh's.
 struct ReceivedMesh: Sendable {
     /// What came of one response.
     struct Taken: Sendable {

@@ -288,6 +288,7 @@ class Bench:
 
     def _resyncs(self, node, planes, total):
         here, there = planes
+        here.make_way()
         node.begin_pulse()
         windows, quiet = [], []
         for number in range(2 * self.words.rounds):
@@ -295,6 +296,8 @@ class Bench:
             with there.database() as store:
                 store.execute("UPDATE store SET revision = revision + ?", (1000 * (number + 1),))
             there.start()
+            # A host has its processors for itself, and its control plane has others.
+            there.make_way()
             time.sleep(3)
             begun = time.monotonic()
             time.sleep(2)
