@@ -24,9 +24,9 @@ final class AdminRoutes {
         }
         switch request.path {
         case "/status": status(answer)
-        case "/workloads": workloads(answer)
-        case "/services": answer(json(AdminDocument.services(node.serviceInfos)))
-        case "/policies": answer(json(AdminDocument.policies(node.policyInfos)))
+        case "/workloads": workloads(request, answer)
+        case "/services": tell(answer) { [mesh = node.meshInspection()] in AdminDocument.services(mesh.services) }
+        case "/policies": tell(answer) { [mesh = node.meshInspection()] in AdminDocument.policies(mesh.policies) }
         case "/certificates": answer(json(AdminDocument.certificates(node.certificateInfos, now: WallTime.now())))
         case "/check": answer(json(AdminDocument.check(node.checkFacts)))
         case "/connections":
@@ -85,27 +85,35 @@ final class AdminRoutes {
         }
     }
 
-    private func workloads(_ answer: @escaping HTTP1Answer) {
-        node.census.connections { [node] connections in
-            answer(self.json(AdminDocument.workloads(Self.counted(node.workloadInfos, connections))))
-        }
-    }
-
-    private static func counted(_ workloads: [WorkloadInfo], _ connections: [ConnectionInfo]) -> [WorkloadInfo] {
-        let counts = Dictionary(grouping: connections, by: \.workload).mapValues(\.count)
-        return workloads.map { workload in
-            var workload = workload
-            if workload.isLocal { workload.connections = counts["\(workload.namespace)/\(workload.name)"] ?? 0 }
-            return workload
+    /// `?local=true` and `?namespace=NS` say which ones.
+    private func workloads(_ request: HTTP1Request, _ answer: @escaping HTTP1Answer) {
+        let filter = MeshInspection.Filter(
+            isLocal: request.parameter("local") == "true", namespace: request.parameter("namespace"))
+        node.census.connections { connections in
+            self.tell(answer) { [mesh = self.node.meshInspection(connections)] in AdminDocument.workloads(mesh.workloads(filter))
+            }
         }
     }
 
     private func dump(_ answer: @escaping HTTP1Answer) {
-        node.census.connections { [node] connections in
-            let dump = ConfigDump(
-                workloads: node.workloadInfos, services: node.serviceInfos, policies: node.policyInfos,
-                certificates: node.certificateInfos, connections: connections, configuration: node.configuration)
-            answer(self.json(dump.document))
+        node.census.connections { connections in
+            let mesh = self.node.meshInspection(connections)
+            let (certificates, configuration) = (self.node.certificateInfos, self.node.configuration)
+            self.tell(answer) {
+                ConfigDump(
+                    workloads: mesh.workloads(), services: mesh.services, policies: mesh.policies, certificates: certificates,
+                    connections: connections, configuration: configuration
+                ).document
+            }
+        }
+    }
+
+    /// What is as large as the mesh is put into words where that keeps nobody waiting.
+    private func tell(_ answer: @escaping HTTP1Answer, _ document: @escaping @Sendable () -> Value) {
+        node.meshWork {
+            document().jsonBytes + [0x0a]
+        } then: { text in
+            answer(self.json(200, text: text))
         }
     }
 
@@ -123,9 +131,10 @@ final class AdminRoutes {
 
     private func json(_ document: Value) -> HTTP1Response { json(200, document) }
 
-    private func json(_ status: Int, _ document: Value) -> HTTP1Response {
+    private func json(_ status: Int, _ document: Value) -> HTTP1Response { json(status, text: document.jsonBytes + [0x0a]) }
+
+    private func json(_ status: Int, text: [UInt8]) -> HTTP1Response {
         HTTP1Response(
-            status: status, headers: ["content-type": "application/json", "cache-control": "no-store"],
-            body: document.jsonBytes + [0x0a])
+            status: status, headers: ["content-type": "application/json", "cache-control": "no-store"], body: text)
     }
 }

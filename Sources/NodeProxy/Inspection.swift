@@ -32,25 +32,12 @@ extension Node {
         return ([refusal.reason] + refusal.findings.prefix(5).map(\.description)).joined(separator: "\n")
     }
 
-    var workloadInfos: [WorkloadInfo] {
-        guard let snapshot else { return [] }
-        let local = Dictionary(snapshot.local.map { ($0.uid, $0) }, uniquingKeysWith: { first, _ in first })
-        return snapshot.workloads.map { workload in
-            var info = WorkloadInfo(workload)
-            let place = local[workload.workload.uid]
-            info.isLocal = place?.node == configuration.node
-            info.networkNamespace = place?.networkNamespace
-            if let enrollee = enrolment.enrollees[workload.workload.uid] { info.capture = enrollee.captureState }
-            return info
-        }
+    /// The mesh and what this host does for it, to be told elsewhere than on this loop.
+    func meshInspection(_ connections: [ConnectionInfo] = []) -> MeshInspection {
+        MeshInspection(
+            snapshot: snapshot, node: configuration.node, captures: enrolment.enrollees.mapValues(\.captureState),
+            connections: connections)
     }
-
-    var serviceInfos: [ServiceInfo] {
-        guard let snapshot else { return [] }
-        return snapshot.services.map { ServiceInfo($0, in: snapshot) }
-    }
-
-    var policyInfos: [PolicyInfo] { snapshot?.policies.map { PolicyInfo($0.authorization) } ?? [] }
 
     var certificateInfos: [CertificateInfo] {
         var infos: [String: CertificateInfo] = [:]

@@ -92,6 +92,23 @@ import Testing
         #expect(try count(["-n", "ap"]) == 0)
     }
 
+    @Test func `of workloads only those are asked for that are wanted, and what an older daemon tells besides isn't shown`()
+        throws
+    {
+        let desk = Desk()
+        let all = try document(
+            """
+            {"workloads":[{"name":"mine","namespace":"a&b","local":true},{"name":"other","namespace":"a&b","local":false},
+            {"name":"far","namespace":"c","local":true}]}
+            """)
+        desk.answers["/workloads?local=true&namespace=a%26b"] = all
+        #expect(desk.run("workloads", "--local", "-n", "a&b") == .ok)
+        #expect(desk.output.contains("mine") && !desk.output.contains("other") && !desk.output.contains("far"))
+        desk.answers["/workloads?namespace=c"] = all
+        #expect(desk.run("workloads", "-n", "c") == .ok)
+        #expect(desk.output.contains("far"))
+    }
+
     @Test func `workloads say what is captured, what is refused and why, and that only TCP is`() throws {
         let desk = Desk()
         desk.answers["/workloads"] = try document(

@@ -7,6 +7,8 @@ internal import Kernel
 struct Listing: Sendable {
     /// `/workloads`.
     let target: String
+    /// What of it is asked for, as a query: the daemon then needn't tell the rest. An older one tells all.
+    var query: @Sendable (Invocation) -> [(name: String, value: String)] = { _ in [] }
     /// The list's key in the answer.
     let key: String
     /// Whether an element is wanted.
@@ -32,13 +34,18 @@ struct Listing: Sendable {
         var isFirst = true
         while true {
             let isWatching = invocation.has("watch")
-            let answer = session.ask(AdminRequest(.get, target, socket: AdminSocket.path(invocation)))
+            let answer = session.ask(AdminRequest(.get, asked(invocation), socket: AdminSocket.path(invocation)))
             if isWatching { session.console.clear(isFirst: isFirst) }
             let code = show(answer, invocation, session)
             // What fails at the first look fails for good; later the daemon may come back.
             guard isWatching, code == .ok || !isFirst, session.pause(interval) else { return code }
             isFirst = false
         }
+    }
+
+    private func asked(_ invocation: Invocation) -> String {
+        let words = query(invocation).map { "\($0.name)=\(queryValue($0.value))" }
+        return words.isEmpty ? target : "\(target)?\(words.joined(separator: "&"))"
     }
 
     private func show(_ answer: Result<AdminAnswer, AdminFailure>, _ invocation: Invocation, _ session: Session) -> ExitCode {

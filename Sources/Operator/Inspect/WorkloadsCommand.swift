@@ -14,7 +14,11 @@ enum WorkloadsCommand {
         ], run: listing.run)
 
     private static let listing = Listing(
-        target: "/workloads", key: "workloads",
+        target: "/workloads",
+        query: { invocation in
+            (invocation.has("local") ? [("local", "true")] : [])
+                + (invocation.value("namespace").map { [("namespace", $0)] } ?? [])
+        }, key: "workloads",
         filter: { invocation, value in
             value.isIn(invocation, "namespace") && (!invocation.has("local") || value["local"]?.boolValue == true)
         },
