@@ -105,6 +105,33 @@ import Testing
         }
     }
 
+    @Test func `small messages are copied, however many there are, and a bulk transfer among them is spliced`() throws {
+        let bench = try RelayBench(pipes: 2)
+        let message = String(repeating: "m", count: 12_000)
+        var sent = 0
+        func converse(_ times: Int) throws {
+            for _ in 0..<times {
+                sent += message.utf8.count
+                bench.client.send(message)
+                try bench.run("a message") { bench.server.received == sent }
+            }
+        }
+        // 1.4 MB without a pause.
+        try converse(120)
+        #expect(bench.relay?.tally.spliced == 0)
+        sent += 8_000_000
+        bench.client.sendPattern(8_000_000, seed: 3)
+        try bench.run("the bulk") { bench.server.received == sent }
+        let spliced = try #require(bench.relay?.tally.spliced)
+        #expect(spliced > 4_000_000)
+        // What was bulk is forgotten among messages.
+        try converse(40)
+        let after = try #require(bench.relay?.tally.spliced)
+        try converse(40)
+        #expect(bench.relay?.tally.spliced == after)
+        #expect(!isInUse(bench.pipes))
+    }
+
     // MARK: - Pipes
 
     @Test func `a pool makes no more pipes than its limit and gives the same ones again`() throws {
