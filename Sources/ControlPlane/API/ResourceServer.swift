@@ -33,7 +33,6 @@ package final class ResourceServer {
     let pool: ServiceAddressPool
     let book: AccessBook
     let audit: Audit
-    private var quota = AuditQuota(lines: 100)
     private let addresses: WorkloadAddresses
     private let collector: NamespaceCollector
     /// Addresses of workloads whose registration is on its way to the store.
@@ -143,11 +142,10 @@ package final class ResourceServer {
     }
 
     func refuse(_ exchange: any HTTPExchange, _ status: APIStatus, _ principal: Principal) {
-        if isForAudit(exchange, status, principal), let dropped = quota.take(principal.name, now: .now()) {
-            let more = dropped > 0 ? " (and \(dropped) before that weren't written)" : ""
+        if isForAudit(exchange, status, principal) {
             audit.refused(
-                exchange.head.method, String(exchange.head.target.prefix(256)), by: principal.name, from: exchange.peer.place,
-                status.message + more)
+                at: .resources, exchange.head.method, String(exchange.head.target.prefix(256)), by: principal.name,
+                from: exchange.peer.place, status.message)
         }
         exchange.respond(ControlAnswer.failure(status))
     }

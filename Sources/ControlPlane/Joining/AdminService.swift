@@ -60,7 +60,8 @@ package final class AdminService {
             return true
         }
         guard principal.role == .admin else {
-            audit.refused(exchange.head.method, path, by: principal.name, from: exchange.peer.place, "not an admin")
+            audit.refused(
+                at: .administration, exchange.head.method, path, by: principal.name, from: exchange.peer.place, "not an admin")
             exchange.respond(ControlAnswer.failure(APIStatus(.forbidden, "\(path) is for admins; this is \(principal.name)")))
             return true
         }
