@@ -172,6 +172,19 @@ package final class ResourceServer {
         let pending = claimed[place].map { [$0] } ?? []
         return addresses.holders(place) + pending.filter { $0 != own }
     }
+
+    /// Whether somebody who writes WorkloadEntries may read this one (`shop/web-1`). A host may not before it is stored.
+    func mayRead(_ workload: String, _ principal: Principal) -> Bool {
+        guard case .node = principal.role else { return true }
+        let parts = workload.split(separator: "/", maxSplits: 1).map(String.init)
+        guard parts.count == 2, let object = state.cache.object(Self.key(.workloadEntry, parts[0], parts[1])),
+            let tree = try? Self.tree(object)
+        else { return false }
+        do throws(APIStatus) {
+            try Authorizer.checkChange(principal, .get, before: tree, after: nil, grants: book.grants)
+            return true
+        } catch { return false }
+    }
 }
 
 extension ResourceServer: StateObserver {
@@ -202,7 +215,7 @@ extension ResourceServer: StateObserver {
         guard case .resource(let request)? = try? APICall(method: "POST", target: "/api/v1/namespaces") else { return nil }
         let context = WriteContext(
             now: Timestamp(seconds: WallTime.now().seconds), uid: UniqueID.random(), suffix: "", userAgent: "warren-control",
-            namespace: { _ in .absent }, holders: { _, _ in [] })
+            namespace: { _ in .absent }, judge: { _, _ in }, holders: { _, _ in [] }, mayRead: { _ in true })
         var writer = ObjectWriter(request, context)
         let body: Value = ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]]
         return (try? writer.create(body))?.object

@@ -153,7 +153,8 @@ enum ResourcesHarness {
     private static func writer(_ method: String, _ target: String) throws(APIStatus) -> ObjectWriter {
         let context = WriteContext(
             now: now, uid: uid, suffix: "x7k2p", userAgent: "fuzz/1",
-            namespace: { ["shop", "default"].contains($0) ? .active(labels: [:]) : .absent }, holders: { _, _ in [] })
+            namespace: { ["shop", "default"].contains($0) ? .active(labels: [:]) : .absent }, judge: { _, _ in },
+            holders: { _, _ in [] }, mayRead: { _ in true })
         return ObjectWriter(try request(method, target), context)
     }
 
