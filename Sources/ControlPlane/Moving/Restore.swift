@@ -110,11 +110,10 @@ struct Restore {
 
     /// The first line of a file that its owner alone may read.
     static func passphrase(_ path: String) throws(ControlFailure) -> [UInt8] {
-        guard let status = try? File.status(path), status.mode & 0o077 == 0 else {
-            throw ControlFailure("\(path) isn't there, or may be read by others than its owner: run `chmod 600 \(path)`")
-        }
-        do throws(Errno) { return Array(try File.read(path, limit: 4096).prefix { $0 != 0x0a }) } catch {
-            throw ControlFailure("\(path) can't be read: \(error)")
+        do throws(PrivateFile.Fault) {
+            return Array(try PrivateFile.read(path, limit: 4096, takesPipe: true).prefix { $0 != 0x0a })
+        } catch {
+            throw ControlFailure(error.sentence(path))
         }
     }
 }

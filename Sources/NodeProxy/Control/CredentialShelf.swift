@@ -33,8 +33,8 @@ struct CredentialShelf: Sendable {
 
     /// What was kept of this identity, as our own file and unread by others; whether it is valid or trusted is for the caller to say.
     func kept(_ identity: SPIFFEID, roots: [Certificate]) -> Credential? {
-        guard let path = path(identity), let status = try? File.status(path, followLink: false), status.kind == .file,
-            status.mode & 0o077 == 0, status.owner == Limits.userID, let pem = try? File.read(path, limit: Self.limit),
+        guard let path = path(identity),
+            let pem = try? PrivateFile.read(path, limit: Self.limit, owner: .own, followLink: false),
             pem.starts(with: (mark ?? "").utf8)
         else { return nil }
         guard let key = try? PrivateKey(pem: pem), let chain = try? Certificate.chain(pem: pem),

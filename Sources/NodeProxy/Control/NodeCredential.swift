@@ -80,8 +80,7 @@ struct NodeDirectory: Sendable {
 
     func load() -> Result<NodeCredential, ControlFailure> {
         do throws(ControlFailure) {
-            try checkKey()
-            let (key, chain, roots) = (try read("key.pem"), try read("certificate.pem"), try read("roots.pem"))
+            let (key, chain, roots) = (try readKey(), try read("certificate.pem"), try read("roots.pem"))
             do throws(CertificateFailure) {
                 let (key, chain) = (try PrivateKey(pem: key), try Certificate.chain(pem: chain))
                 let roots = try Certificate.roots(pem: roots)
@@ -118,10 +117,10 @@ struct NodeDirectory: Sendable {
         }
     }
 
-    private func checkKey() throws(ControlFailure) {
-        guard let status = try? File.status("\(path)/key.pem") else { return }
-        guard status.mode & 0o077 == 0 else {
-            throw ControlFailure("\(path)/key.pem may be read by others than its owner: run `chmod 600 \(path)/key.pem`")
+    private func readKey() throws(ControlFailure) -> [UInt8] {
+        do throws(PrivateFile.Fault) { return try PrivateFile.read("\(path)/key.pem", limit: Self.limit) } catch {
+            let remedy = if case .unreadable = error { ". `warren join` makes it" } else { "" }
+            throw ControlFailure(error.sentence("\(path)/key.pem") + remedy)
         }
     }
 
