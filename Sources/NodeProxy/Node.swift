@@ -9,8 +9,8 @@ internal import TLS
 internal import Telemetry
 internal import Tunnel
 
-/// The host's side of everything that isn't traffic: mesh, enrolment, certificates, signals, metrics, the admin API. It owns the workers and speaks to
-/// them by messages; what blocks it leaves to its errands. Lives on its own loop, on the program's first thread.
+/// The host's side of everything that isn't traffic: mesh, enrolment, certificates, signals, metrics, the admin API. It owns the workers and speaks
+/// to them by messages; what blocks it leaves to its errands. Lives on its own loop, on the program's first thread.
 final class Node {
     let configuration: DaemonConfiguration
     let log: Log

@@ -70,7 +70,8 @@ import Testing
     private static let entries = "/apis/networking.istio.io/v1/namespaces/default/workloadentries"
 
     private func entry(_ name: String, _ address: String, node: String = "a") -> String {
-        #"{"apiVersion":"networking.istio.io/v1","kind":"WorkloadEntry","metadata":{"name":"\#(name)","annotations":{"warren.dev/node":"\#(node)","warren.dev/network-namespace":"\#(name)"}},"spec":{"address":"\#(address)"}}"#
+        #"{"apiVersion":"networking.istio.io/v1","kind":"WorkloadEntry","metadata":{"name":"\#(name)","#
+            + #""annotations":{"warren.dev/node":"\#(node)","warren.dev/network-namespace":"\#(name)"}},"spec":{"address":"\#(address)"}}"#
     }
 
     @Test func `a watch ends with the token that it was begun with`() throws {
@@ -191,7 +192,8 @@ import Testing
     private static let host = Principal(name: "node:b", role: .node("b"))
 
     private func grant(_ name: String, _ addresses: String) -> String {
-        #"{"apiVersion":"warren.dev/v1","kind":"NodeGrant","metadata":{"name":"\#(name)"},"spec":{"nodes":["b"],"namespaces":["default"],"addresses":["\#(addresses)"]}}"#
+        #"{"apiVersion":"warren.dev/v1","kind":"NodeGrant","metadata":{"name":"\#(name)"},"spec":{"nodes":["b"],"namespaces":["default"],"#
+            + #""addresses":["\#(addresses)"]}}"#
     }
 
     @Test func `I19 a host without a grant learns nothing of who has an address, and the refusal is audited`() throws {

@@ -11,8 +11,8 @@ package import Store
 internal import TLS
 package import Transport
 
-/// Answers the Kubernetes API: reads from memory, writes through the store. What an object may be, and what a write makes of it, is `ResourceAPI`'s to
-/// decide; who may ask is the authorizer's. On the loop of the API.
+/// Answers the Kubernetes API: reads from memory, writes through the store. What an object may be, and what a write makes of it, is `ResourceAPI`'s
+/// to decide; who may ask is the authorizer's. On the loop of the API.
 package final class ResourceServer {
     /// What it is made for.
     package struct Settings: Sendable {

@@ -163,7 +163,8 @@ package final class AdminService {
         guard others > 0 else { return }
         throw APIStatus(
             .conflict,
-            "\(others) more replicas serve this mesh, with authorities of their own: give all of them the new root as files (authority.roots), or stop the others first"
+            "\(others) more replicas serve this mesh, with authorities of their own: give all of them the new root as files "
+                + "(authority.roots), or stop the others first"
         )
     }
 

@@ -6,8 +6,8 @@ internal import Synchronization
 package import Telemetry
 package import Transport
 
-/// One line for each change, each certificate and each refusal: who, what, from where; the log says when. Refusals are bounded, for each desk and each asker:
-/// who may do nothing could fill the disk otherwise. Cheap to copy; any thread.
+/// One line for each change, each certificate and each refusal: who, what, from where; the log says when. Refusals are bounded, for each desk and
+/// each asker: who may do nothing could fill the disk otherwise. Cheap to copy; any thread.
 package struct Audit: Sendable {
     /// Who refuses, each with an account of its own for every asker: one kind of refusals doesn't hide another.
     package enum Desk: String, Hashable, Sendable, CaseIterable {

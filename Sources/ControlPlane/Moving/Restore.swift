@@ -4,8 +4,9 @@ internal import Daemon
 internal import Kernel
 internal import Store
 
-/// Puts a backup back, while no control plane runs: the authority first, then the store, which serves when it is whole. Tokens are gone with that; hosts go
-/// on by their certificates, and take the store over since it has its identity and a revision above all that they have seen (I21, I22). Blocking.
+/// Puts a backup back, while no control plane runs: the authority first, then the store, which serves when it is whole. Tokens are gone with that;
+/// hosts go on by their certificates, and take the store over since it has its identity and a revision above all that they have seen (I21, I22).
+/// Blocking.
 struct Restore {
     let file: String
     let passphraseFile: String?

@@ -8,8 +8,8 @@ internal import ResourceAPI
 internal import Store
 internal import Telemetry
 
-/// Keeps the status of each `Node` as discovery and reports tell it, and tells the publisher whose workloads are out of reach. Changes are gathered: five
-/// hundred hosts that come at once are one write. On the loop of the API.
+/// Keeps the status of each `Node` as discovery and reports tell it, and tells the publisher whose workloads are out of reach. Changes are gathered:
+/// five hundred hosts that come at once are one write. On the loop of the API.
 final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
     private static let interval = Interval.seconds(2)
     private static let batch = StoreTransaction.limit

@@ -4,8 +4,8 @@ internal import Documents
 package import Kernel
 internal import Wire
 
-/// What a Kubernetes service account proves itself with: a JSON Web Token that somebody writes into a file, and writes anew before it expires. A value; its
-/// text is told to nobody but the control plane.
+/// What a Kubernetes service account proves itself with: a JSON Web Token that somebody writes into a file, and writes anew before it expires. A
+/// value; its text is told to nobody but the control plane.
 package struct ServiceAccountToken: Sendable {
     /// What a token says of itself. Nobody has verified it: good for words and for what to ask, not for decisions.
     package struct Claims: Hashable, Sendable {

@@ -154,8 +154,9 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
         }
     }
 
-    /// A type that isn't known here is empty, and stays so: a client that waits for it goes on, and one of a newer version goes without. istiod says nothing
-    /// at all, and xDS knows no better answer: a refusal would end the types that are known, too. So it is counted, and told to people once for each call.
+    /// A type that isn't known here is empty, and stays so: a client that waits for it goes on, and one of a newer version goes without. istiod says
+    /// nothing at all, and xDS knows no better answer: a refusal would end the types that are known, too. So it is counted, and told to people once
+    /// for each call.
     private func answerStranger(_ request: DeltaRequestReader) {
         let typeURL = request.typeURL
         guard !typeURL.isEmpty else {

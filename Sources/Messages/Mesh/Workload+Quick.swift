@@ -3,8 +3,8 @@
 internal import Bytes
 package import Mesh
 
-/// Workloads are nearly all that discovery brings, fifty thousand at once: the usual ones are read here without the message in between. What is unusual in any
-/// way (a gateway, a field twice, a value that means nothing) isn't: the general way then says what it is.
+/// Workloads are nearly all that discovery brings, fifty thousand at once: the usual ones are read here without the message in between. What is
+/// unusual in any way (a gateway, a field twice, a value that means nothing) isn't: the general way then says what it is.
 extension Workload {
     /// From the bytes of an `istio.workload.Address`; nil if that is to be read the general way.
     package init?(quickly address: ArraySlice<UInt8>, _ pool: inout WorkloadPool) {
@@ -17,8 +17,8 @@ extension Workload {
     }
 }
 
-/// What workloads have in common, by the bytes that say it: fifty thousand workloads of two thousand applications are read once for each application. A value,
-/// of one thread; it lives as long as what is received.
+/// What workloads have in common, by the bytes that say it: fifty thousand workloads of two thousand applications are read once for each application.
+/// A value, of one thread; it lives as long as what is received.
 package struct WorkloadPool: Sendable {
     private var index = SlotIndex()
     private var known: ContiguousArray<(bytes: [UInt8], common: Shared<WorkloadCommon>)> = []
@@ -248,7 +248,8 @@ extension Locality {
     }
 }
 
-/// A place in bytes and an end that nothing is read beyond. Every length is checked against what is there; nil for what isn't there or isn't protobuf.
+/// A place in bytes and an end that nothing is read beyond. Every length is checked against what is there; nil for what isn't there or isn't
+/// protobuf.
 struct QuickReader {
     private(set) var position: Int
     let end: Int

@@ -15,7 +15,8 @@ struct CredentialShelf: Sendable {
     /// The first line of what is kept, and nil where there is none.
     private let mark: String?
 
-    /// - Parameter host: the digest of the key by which this host is a member, or how else it is known: what was kept before it joined anew is another host's.
+    /// - Parameter host: the digest of the key by which this host is a member, or how else it is known: what was kept before it joined anew is
+    ///   another host's.
     init(_ settings: IdentitySettings, runDirectory: String, host: String? = nil) {
         mark = host.map { "host \($0)\n" }
         directory =

@@ -91,8 +91,8 @@ struct NodeDirectory: Sendable {
         } catch { return .failure(error) }
     }
 
-    /// For a client of istiod, which mustn't be a member of another mesh at the same time: the roots that its workloads had last, and istiod's before the
-    /// first.
+    /// For a client of istiod, which mustn't be a member of another mesh at the same time: the roots that its workloads had last, and istiod's before
+    /// the first.
     func prepareForIstiod(_ settings: IstiodSettings) -> Result<[Certificate], ControlFailure> {
         for name in ["key.pem", "certificate.pem"] where (try? File.status("\(path)/\(name)")) != nil {
             return .failure(

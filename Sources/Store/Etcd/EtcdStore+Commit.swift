@@ -49,8 +49,8 @@ extension EtcdStore {
     /// How many changes of a key are looked back at for one of ours.
     private static let steps = 8
 
-    /// Sends it until an answer comes. One that can't happen twice, since each thing that it writes must be of the revision that it says, is sent again when
-    /// its answer got lost: to a leader that dies a change is often lost before it was ever written, and nobody says so.
+    /// Sends it until an answer comes. One that can't happen twice, since each thing that it writes must be of the revision that it says, is sent
+    /// again when its answer got lost: to a leader that dies a change is often lost before it was ever written, and nobody says so.
     /// - Returns: the answer, and whether no earlier copy can have happened.
     private func send(_ attempt: Attempt) throws(StoreFailure) -> (EtcdTransactionAnswer, isFirst: Bool) {
         let begin = Instant.now()
@@ -99,9 +99,9 @@ extension EtcdStore {
         case unknown
     }
 
-    /// What became of the copies of a change whose conditions don't hold (any more). What it puts where something of a certain revision had to stand tells: the
-    /// revisions of that key since then are those of others, or one is ours. And a revision never comes back, so that no copy happens later, however long it
-    /// was under way. Of what had to be absent neither can be said: it may be again.
+    /// What became of the copies of a change whose conditions don't hold (any more). What it puts where something of a certain revision had to stand
+    /// tells: the revisions of that key since then are those of others, or one is ours. And a revision never comes back, so that no copy happens
+    /// later, however long it was under way. Of what had to be absent neither can be said: it may be again.
     private func fate(
         of mark: [UInt8], _ transaction: StoreTransaction, _ answer: EtcdTransactionAnswer
     ) throws(StoreFailure) -> Fate {

@@ -196,7 +196,8 @@ enum ResourcesHarness {
         "workloadentries": "{metadata: {name: web}, spec: {address: 10.0.0.1, serviceAccount: web, labels: {app: web}}}",
         "workloadgroups": "{metadata: {name: web}, spec: {template: {serviceAccount: web}}}",
         "serviceentries":
-            "{metadata: {name: web}, spec: {hosts: [a.example], addresses: [10.1.0.1], ports: [{number: 80, name: a, protocol: TCP}], resolution: STATIC}}",
+            "{metadata: {name: web}, spec: {hosts: [a.example], addresses: [10.1.0.1], ports: [{number: 80, name: a, protocol: TCP}], "
+            + "resolution: STATIC}}",
         "authorizationpolicies":
             "{metadata: {name: web}, spec: {action: ALLOW, rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]}}",
         "peerauthentications": "{metadata: {name: web}, spec: {mtls: {mode: STRICT}}}",
