@@ -40,7 +40,8 @@ tests() {
     shift
     printf '%s …\n' "$name"
     "${runner[@]}" "$bundle" --testing-library swift-testing --xunit-output "$results/$name.xml" "$@" \
-        2>&1 | tee "$results/$name.log" | sed -nu 's/^✘ Test \("[^"]*"\).* recorded an issue.*at \([A-Za-z0-9+]*\.swift:[0-9]*\).*/  failed: \1 (\2)/p' || true
+        2>&1 | tee "$results/$name.log" |
+        sed -nu 's/^✘ Test \("[^"]*"\).* recorded an issue.*at \([A-Za-z0-9+]*\.swift:[0-9]*\).*/  failed: \1 (\2)/p' || true
     summary+=("$results/$name.xml")
     phases+=("$(printf '%5d s  %s' $((SECONDS - begin)) "$name")")
 }
@@ -57,7 +58,8 @@ repeat() {
 budgets() {
     local begin=$SECONDS
     printf 'budgets …\n'
-    "${runner[@]}" "$built/Budgets" --xunit "$results/budgets.xml" 2>&1 | tee "$results/budgets.log" | sed -nu 's/^  \(.*\)  FAILED: .*/  failed: \1/p' || true
+    "${runner[@]}" "$built/Budgets" --xunit "$results/budgets.xml" 2>&1 | tee "$results/budgets.log" |
+        sed -nu 's/^  \(.*\)  FAILED: .*/  failed: \1/p' || true
     summary+=("$results/budgets.xml")
     phases+=("$(printf '%5d s  budgets' $((SECONDS - begin)))")
 }

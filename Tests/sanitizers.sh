@@ -79,7 +79,8 @@ build() {
     shift
     # Tests look into modules, which an optimised build lets them only when told so. Swift 6.3.1 stops at its own check of a pass over
     # instrumented code ("Found ownership error?!").
-    local options=(-c release --scratch-path "$place" -Xswiftc -g -Xswiftc -enable-testing -Xswiftc -Xllvm -Xswiftc -sil-disable-pass=copy-propagation "$@")
+    local options=(-c release --scratch-path "$place" -Xswiftc -g -Xswiftc -enable-testing
+        -Xswiftc -Xllvm -Xswiftc -sil-disable-pass=copy-propagation "$@")
     mkdir -p "$place"
     if [[ $place == */thread ]]; then
         clang -O2 -c -o "$place/mutex.o" Tests/Sanitizers/mutex.c || fail 'clang, which comes with Swift, refused Tests/Sanitizers/mutex.c'
@@ -137,7 +138,9 @@ check() {
         ((watched > 0)) || outcome='failed: nothing was watched'
         total=$((total + found))
         [[ $outcome != failed* ]] || broken=$((broken + 1))
-        table+=("| $kind | $name | $([[ $kind == unit ]] && sed -n 's/.*Test run with \([0-9]* tests*\).*/\1/p' "$place/test.log" || echo "${row##*|}") |" \
+        extent=${row##*|}
+        [[ $kind != unit ]] || extent=$(sed -n 's/.*Test run with \([0-9]* tests*\).*/\1/p' "$place/test.log")
+        table+=("| $kind | $name | $extent |" \
             " $outcome | $watched | $found | $((SECONDS - begin)) s |"$'\n')
         printf '  %4d s  %s: %s, %d programs, %d reports\n' $((SECONDS - begin)) "${row/|/: }" "$outcome" "$watched" "$found"
         if [[ $outcome == failed ]]; then

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A soak: two hosts out of network namespaces with a release warrend each carry mixed traffic while their daemons are killed, certificates renewed,
-# labels flipped, the mesh changed, rules flushed and attacks made. Afterwards descriptors, memory, rules, threads and namespaces must be what they were
-# before, and no application may have been told an end that nobody made.
+# labels flipped, the mesh changed, rules flushed and attacks made. Afterwards descriptors, memory, rules, threads and namespaces must be what they
+# were before, and no application may have been told an end that nobody made.
 #
 #   Tests/soak.sh [--minutes N] [--only STEP,STEP…] [--settle N] [--json FILE] [--keep-logs DIR]
 #

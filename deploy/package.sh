@@ -101,7 +101,9 @@ for program in "${programs[@]}"; do
             deploy/debian/man.sh help "$program" 8 "$version" | gzip -9n | put 0644 "usr/share/man/man8/$program.8.gz"
     fi
 done
-"$warren" reference cli | deploy/debian/man.sh page warren 1 "$version" 'look into the mesh of a host, check it, prepare its files' | gzip -9n | put 0644 usr/share/man/man1/warren.1.gz
+"$warren" reference cli |
+    deploy/debian/man.sh page warren 1 "$version" 'look into the mesh of a host, check it, prepare its files' | gzip -9n |
+    put 0644 usr/share/man/man1/warren.1.gz
 "$warren" reference configuration |
     deploy/debian/man.sh page warrend.yaml 5 "$version" 'configuration of warrend' | gzip -9n | put 0644 usr/share/man/man5/warrend.yaml.5.gz
 if is_daemon warren-control && [[ " ${programs[*]} " == *' warren-control '* ]]; then

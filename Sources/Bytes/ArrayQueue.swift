@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes that wait for room on the other side as the arrays that they came in: nothing is copied to wait, and what hundreds of connections are told alike
-/// is in memory once. For long bytes that somebody else holds too; a `ByteQueue` gathers short ones.
+/// Bytes that wait for room on the other side as the arrays that they came in: nothing is copied to wait, and what hundreds of connections are told
+/// alike is in memory once. For long bytes that somebody else holds too; a `ByteQueue` gathers short ones.
 ///
 /// The owner bounds what it appends. One owner, one thread.
 package struct ArrayQueue {

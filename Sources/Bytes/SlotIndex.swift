@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Finds the slots of a table by the hashes of their keys. It doesn't hold the keys, which the table has: eight bytes for a slot. It is in shards: copies
-/// share those that are alike, so that a change to one copies a part of it. A value; one owner, one thread, though copies may be anywhere.
+/// Finds the slots of a table by the hashes of their keys. It doesn't hold the keys, which the table has: eight bytes for a slot. It is in shards:
+/// copies share those that are alike, so that a change to one copies a part of it. A value; one owner, one thread, though copies may be anywhere.
 package struct SlotIndex: Sendable {
     @usableFromInline var shards = Self.none
     /// All that have nothing in them share this.

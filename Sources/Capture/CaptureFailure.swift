@@ -43,7 +43,8 @@ extension CaptureFailure: CustomStringConvertible {
         switch self {
         case .childNotStarted, .childTimedOut: "Look for a lack of memory or processes on this host; the daemon tries again."
         case .childEnded, .childUnreadable, .rulesRefused:
-            "The kernel needs nf_tables with nft_tproxy, nft_fib_inet, nft_redir, nft_reject_inet and nft_ct (CONFIG_NFT_*): try `modprobe nft_tproxy`."
+            "The kernel needs nf_tables with nft_tproxy, nft_fib_inet, nft_redir, nft_reject_inet and nft_ct (CONFIG_NFT_*): "
+                + "try `modprobe nft_tproxy`."
         case .routing:
             "The kernel needs CONFIG_IP_MULTIPLE_TABLES, CONFIG_IPV6_MULTIPLE_TABLES and CONFIG_INET_DIAG, the daemon CAP_NET_ADMIN."
         case .sysctl: "/proc/sys must be writable for the daemon (ReadWritePaths=, no ProtectKernelTunables=)."

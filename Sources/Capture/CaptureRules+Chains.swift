@@ -84,8 +84,8 @@ extension CaptureRules {
 
     private func tuple(_ family: String) -> String { "\(family) saddr . tcp sport . \(family) daddr . tcp dport" }
 
-    /// If someone takes the policy rules away, or IPv4 assumes a destination to be on the device that a socket is bound to, the application's TCP must
-    /// not leave in plain. New connections are refused; open ones wait for the rules to come back.
+    /// If someone takes the policy rules away, or IPv4 assumes a destination to be on the device that a socket is bound to, the application's TCP
+    /// must not leave in plain. New connections are refused; open ones wait for the rules to come back.
     var guarding: [String] {
         switch phase {
         case .captured, .draining:

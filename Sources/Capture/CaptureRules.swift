@@ -59,8 +59,8 @@ package struct CaptureRules: Equatable, Sendable {
     /// The table as a whole, in place of any that is there.
     package var text: String { "add table \(Self.table)\ndelete table \(Self.table)\ntable \(Self.table) {\n\(sets)\(chains)}\n" }
 
-    /// Goes before `text` where somebody took the table away under connections that it had captured. Connection tracking and translation start to work
-    /// when a transaction is prepared, the rule on zones when it is put into force: in between, a segment of ours towards an application would
+    /// Goes before `text` where somebody took the table away under connections that it had captured. Connection tracking and translation start to
+    /// work when a transaction is prepared, the rule on zones when it is put into force: in between, a segment of ours towards an application would
     /// be taken for a new connection, whose answers' addresses are those of the old one's, and be given another port. Not tracked, it passes.
     package var groundText: String {
         let chain = text(of: .zones, rules: ["\(Self.towardsApplications) notrack"])

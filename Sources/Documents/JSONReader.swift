@@ -3,8 +3,8 @@
 /// Where JSON texts become values. A namespace; the work is done by `JSONReader`, which lives for one text.
 package enum JSON {
     /// One RFC 8259 text: a value and nothing after it. Stricter than the RFC's minimum in that a key may stand only once.
-    /// - Parameter without: members with this key are passed over, wherever they stand, and their strings not looked into: for text of ours, most of which
-    ///   is bookkeeping.
+    /// - Parameter without: members with this key are passed over, wherever they stand, and their strings not looked into: for text of ours, most of
+    ///   which is bookkeeping.
     package static func read(
         _ bytes: [UInt8], limits: DocumentLimits = DocumentLimits(), without: String? = nil
     ) throws(DocumentFailure) -> Value {

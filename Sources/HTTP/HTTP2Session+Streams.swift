@@ -95,8 +95,8 @@ extension HTTP2Session {
         if let record = unsafe record(stream) { unsafe record.pointee.context = context }
     }
 
-    /// Lets the peer send up to this many bytes ahead of the application. What it was allowed already it may still send: a window shrinks while it is used,
-    /// and where the application stops meanwhile as much may be unread as before.
+    /// Lets the peer send up to this many bytes ahead of the application. What it was allowed already it may still send: a window shrinks while it is
+    /// used, and where the application stops meanwhile as much may be unread as before.
     package func setStreamWindow(_ stream: Int32, to bytes: Int) {
         unsafe nghttp2_session_set_local_window_size(session, 0, stream, Int32(clamping: bytes))
     }

@@ -30,8 +30,8 @@ extension Descriptor {
         }
     }
 
-    /// The next packet; nil when the other end has gone. Throws `wouldBlock` if none is here or came within the socket's patience, and EMSGSIZE for one
-    /// with more bytes than `limit` or more descriptors than one, which are gone then.
+    /// The next packet; nil when the other end has gone. Throws `wouldBlock` if none is here or came within the socket's patience, and EMSGSIZE for
+    /// one with more bytes than `limit` or more descriptors than one, which are gone then.
     package borrowing func receivePacket(limit: Int) throws(Errno) -> ReceivedPacket? {
         var buffer = [UInt8](repeating: 0, count: limit)
         var passed: CInt = -1

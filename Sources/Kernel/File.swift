@@ -21,14 +21,7 @@ package enum File {
     /// The whole file; `fileTooLarge` if it has more bytes than the limit, of which no more are read than that.
     package static func read(_ path: String, limit: Int) throws(Errno) -> [UInt8] {
         let file = Descriptor(takingOwnership: try call { unsafe open(path, O_RDONLY | O_CLOEXEC) })
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 * 1024)
-        while true {
-            let transfer = try file.read(into: &chunk)
-            guard case .moved(let count) = transfer else { return bytes }
-            guard bytes.count + count <= limit else { throw .fileTooLarge }
-            bytes += chunk.prefix(count)
-        }
+        return try file.readAll(limit: limit)
     }
 
     /// Replaces the file's content so that a reader, or we after a power cut, see the old bytes or the new, never a part.
@@ -91,10 +84,7 @@ package enum File {
 
     /// Which file a descriptor has open, wherever its name may be by now.
     package static func identity(of descriptor: borrowing Descriptor) throws(Errno) -> NamespaceIdentity {
-        var status = stat()
-        let number = descriptor.number
-        _ = try call { unsafe fstat(number, &status) }
-        return NamespaceIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+        try status(of: descriptor).identity
     }
 
     package static func remove(_ path: String) throws(Errno) { _ = try call { unsafe unlink(path) } }
@@ -127,18 +117,15 @@ package enum File {
     package static func status(_ path: String, followLink: Bool = true) throws(Errno) -> FileStatus {
         var status = stat()
         _ = try call { unsafe followLink ? stat(path, &status) : lstat(path, &status) }
-        let kind: FileStatus.Kind =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: .file
-            case S_IFDIR: .directory
-            case S_IFSOCK: .socket
-            case S_IFLNK: .link
-            default: .other
-            }
-        return FileStatus(
-            kind: kind, size: Int64(status.st_size), mode: UInt32(status.st_mode) & 0o7777, owner: status.st_uid,
-            identity: NamespaceIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)),
-            modified: WallTime(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int64(status.st_mtim.tv_nsec)))
+        return FileStatus(status)
+    }
+
+    /// What a descriptor has open, wherever its name may be by now.
+    package static func status(of descriptor: borrowing Descriptor) throws(Errno) -> FileStatus {
+        var status = stat()
+        let number = descriptor.number
+        _ = try call { unsafe fstat(number, &status) }
+        return FileStatus(status)
     }
 
     private static func parent(of path: String) -> String {
@@ -154,7 +141,35 @@ package enum File {
     }
 }
 
+extension FileStatus {
+    fileprivate init(_ status: stat) {
+        let kind: Kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .file
+            case S_IFDIR: .directory
+            case S_IFSOCK: .socket
+            case S_IFLNK: .link
+            default: .other
+            }
+        self.init(
+            kind: kind, size: Int64(status.st_size), mode: UInt32(status.st_mode) & 0o7777, owner: status.st_uid,
+            identity: NamespaceIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)),
+            modified: WallTime(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int64(status.st_mtim.tv_nsec)))
+    }
+}
+
 extension Descriptor {
+    /// Everything from here on; `fileTooLarge` if that is more than the limit, of which one byte more is read at most.
+    package borrowing func readAll(limit: Int) throws(Errno) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while true {
+            var chunk = [UInt8](repeating: 0, count: min(64 * 1024, limit - bytes.count + 1))
+            guard case .moved(let count) = try read(into: &chunk) else { return bytes }
+            guard bytes.count + count <= limit else { throw .fileTooLarge }
+            bytes += chunk.prefix(count)
+        }
+    }
+
     /// Has what was written to a file on the disk when it returns.
     package borrowing func synchronise() throws(Errno) {
         let number = number

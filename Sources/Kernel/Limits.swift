@@ -21,8 +21,8 @@ package enum Limits {
     package static func forbidCore() { _ = clinux_no_core() }
 
     /// Few malloc arenas and fixed thresholds: memory that a burst took goes back to the system. Call before other threads exist.
-    /// - Parameter returned: bytes. A block that is larger is the system's to give and to take at once, which costs a fault for each of its pages; so much
-    ///   may be free at the end of the heap before that goes back too.
+    /// - Parameter returned: bytes. A block that is larger is the system's to give and to take at once, which costs a fault for each of its pages; so
+    ///   much may be free at the end of the heap before that goes back too.
     package static func configureAllocator(returned: Int = 128 << 10) { clinux_configure_allocator(CInt(clamping: returned)) }
 
     /// Gives free memory back now.

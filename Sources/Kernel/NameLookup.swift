@@ -4,7 +4,8 @@ package import Bytes
 internal import CLinux
 import Glibc
 
-/// The addresses of a host's name, as the system finds them (`/etc/hosts`, DNS, …). Blocking, for as long as the system's resolver likes: a thread's work.
+/// The addresses of a host's name, as the system finds them (`/etc/hosts`, DNS, …). Blocking, for as long as the system's resolver likes: a thread's
+/// work.
 package enum NameLookup {
     /// More than this no service of ours has.
     private static let maximum = 32

@@ -68,8 +68,8 @@ package struct NetworkNamespace: ~Copyable, Sendable {
     }
 }
 
-/// Where a thread stands that makes sockets in many namespaces. It stays where it made the last one until it needs another place: entering and leaving
-/// for each socket would be two system calls more. Made on the thread that it moves, which makes no socket without it.
+/// Where a thread stands that makes sockets in many namespaces. It stays where it made the last one until it needs another place: entering and
+/// leaving for each socket would be two system calls more. Made on the thread that it moves, which makes no socket without it.
 package struct StandingPlace: ~Copyable {
     private let home: NetworkNamespace
     private var place: NamespaceIdentity

@@ -113,8 +113,8 @@ package final class Loop {
         }
     }
 
-    /// Ends the telling about a descriptor that the caller closes right away, by which the kernel forgets it too. Only for descriptors that nobody else has
-    /// a copy of.
+    /// Ends the telling about a descriptor that the caller closes right away, by which the kernel forgets it too. Only for descriptors that nobody
+    /// else has a copy of.
     package func forget(_ token: Token) { watches.remove(token) }
 
     // MARK: - Time

@@ -16,8 +16,8 @@ package struct Tenant: Hashable, Sendable {
 ///
 /// Level-triggered events that are put off are told again, so putting off costs an entry in a list and nothing is lost.
 struct TurnShares {
-    /// What the most expensive step of a handshake takes. A request of somebody else passes four turns on its way, and each is as long as two shares of
-    /// the one who floods, on a loop that may have a sixth of a processor then: with two milliseconds here requests took 60 instead of 15. The
+    /// What the most expensive step of a handshake takes. A request of somebody else passes four turns on its way, and each is as long as two shares
+    /// of the one who floods, on a loop that may have a sixth of a processor then: with two milliseconds here requests took 60 instead of 15. The
     /// turn's fixed cost is some 20 microseconds.
     static let share = Interval.microseconds(500)
     /// Fewer events than these are served without a look at the clock: each could be at most one that is too long, and that can't be cut.

@@ -9,8 +9,8 @@ internal import Loop
 internal import Telemetry
 internal import Transport
 
-/// The admin API: what `warren` asks. Reading changes nothing. What can be set is the log's level; with a control plane, workloads of this host can be
-/// registered there, and another store of it be accepted.
+/// The admin API: what `warren` asks. Reading changes nothing. What can be set is the log's level; with a control plane, workloads of this host can
+/// be registered there, and another store of it be accepted.
 final class AdminRoutes {
     private unowned let node: Node
 

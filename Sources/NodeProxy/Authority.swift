@@ -22,9 +22,8 @@ struct Authority: CredentialSource, Equatable {
     static func load(_ configuration: DaemonConfiguration) -> Result<Authority, AuthorityFailure> {
         let paths = configuration.identity.ca
         do throws(AuthorityFailure) {
-            try checkKey(paths.key)
             let certificate = try read(paths.certificate)
-            let key = try read(paths.key)
+            let key = try readKey(paths.key)
             let roots = try read(paths.roots)
             let authority: CertificateAuthority
             do throws(CertificateFailure) {
@@ -48,10 +47,10 @@ struct Authority: CredentialSource, Equatable {
         }
     }
 
-    private static func checkKey(_ path: String) throws(AuthorityFailure) {
-        guard let status = try? File.status(path) else { return }
-        guard status.mode & 0o077 == 0 else {
-            throw AuthorityFailure("\(path) may be read by others than its owner: run `chmod 600 \(path)`")
+    private static func readKey(_ path: String) throws(AuthorityFailure) -> [UInt8] {
+        do throws(PrivateFile.Fault) { return try PrivateFile.read(path, limit: limit) } catch {
+            let remedy = if case .unreadable = error { ". `warren ca init` makes a CA" } else { "" }
+            throw AuthorityFailure(error.sentence(path) + remedy)
         }
     }
 

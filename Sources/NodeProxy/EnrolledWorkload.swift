@@ -43,8 +43,8 @@ final class WorkloadPlace: Sendable {
     }
 }
 
-/// A workload's listeners 15001, 15006 and 15008 in its namespace, which all loops watch, and for a moment those of two daemons. Immutable; closed by the
-/// last holder.
+/// A workload's listeners 15001, 15006 and 15008 in its namespace, which all loops watch, and for a moment those of two daemons. Immutable; closed by
+/// the last holder.
 final class WorkloadListeners: Sendable {
     private let outbound: Descriptor
     private let inbound: Descriptor

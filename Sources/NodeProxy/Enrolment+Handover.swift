@@ -44,8 +44,8 @@ extension Enrolment {
 
     // MARK: - The new one
 
-    /// What the daemon before us had and the mesh doesn't want captured any more: its captured connections go on there, so that its rules must stay until
-    /// they have ended (I02).
+    /// What the daemon before us had and the mesh doesn't want captured any more: its captured connections go on there, so that its rules must stay
+    /// until they have ended (I02).
     func adoptReleases(_ workloads: [InheritedWorkload]) {
         for workload in workloads where wanted[workload.plan.uid]?.namespaceName != workload.plan.namespaceName {
             guard enrollees[workload.plan.uid] == nil else { continue }

@@ -27,8 +27,8 @@ extension Enrolment {
 
     /// After a start: what a process before us captured and nobody wants any more is released. Nothing can be open in it.
     ///
-    /// A first mesh that captures nothing here is more likely a wrong path or an empty mount than a wish: what stands is left standing then (I18), and
-    /// looked at again with the next mesh. False if so.
+    /// A first mesh that captures nothing here is more likely a wrong path or an empty mount than a wish: what stands is left standing then (I18),
+    /// and looked at again with the next mesh. False if so.
     func releaseLeftovers() -> Bool {
         // Those too whose release the daemon before this one began.
         let names = Set(wanted.values.map(\.namespaceName)).union(enrollees.values.map(\.plan.namespaceName))

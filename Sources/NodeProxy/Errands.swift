@@ -3,8 +3,8 @@
 internal import Kernel
 internal import Loop
 
-/// A thread for what blocks or takes long. Errands run one after the other, in the order in which they were sent; each answers by a message to whoever
-/// sent it. Ends with the process.
+/// A thread for what blocks or takes long. Errands run one after the other, in the order in which they were sent; each answers by a message to
+/// whoever sent it. Ends with the process.
 final class Errands: Sendable {
     private let mailbox: Mailbox<@Sendable () -> Void>
 

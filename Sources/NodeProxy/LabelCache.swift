@@ -5,8 +5,8 @@ internal import HTTP
 internal import Mesh
 internal import Telemetry
 
-/// What metrics and headers call workloads and services, worked out when first needed and dropped with the snapshot. Workloads are known by their object: the
-/// places of a snapshot mean something else in the next. Owned by one worker.
+/// What metrics and headers call workloads and services, worked out when first needed and dropped with the snapshot. Workloads are known by their
+/// object: the places of a snapshot mean something else in the next. Owned by one worker.
 final class LabelCache {
     private var peers: [ObjectIdentifier: (MeshWorkload, PeerLabels)] = [:]
     private var baggages: [ObjectIdentifier: (MeshWorkload, HTTPHeaders)] = [:]

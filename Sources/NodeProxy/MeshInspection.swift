@@ -3,7 +3,8 @@
 internal import Daemon
 internal import Mesh
 
-/// What the admin API shows of the mesh. A value: taken on the node's loop in a moment, worked out where it may take as long as a large mesh asks for.
+/// What the admin API shows of the mesh. A value: taken on the node's loop in a moment, worked out where it may take as long as a large mesh asks
+/// for.
 struct MeshInspection: Sendable {
     /// Of the mesh which workloads are wanted.
     struct Filter: Sendable {

@@ -9,8 +9,8 @@ internal import TLS
 internal import Telemetry
 internal import Tunnel
 
-/// The host's side of everything that isn't traffic: mesh, enrolment, certificates, signals, metrics, the admin API. It owns the workers and speaks to
-/// them by messages; what blocks it leaves to its errands. Lives on its own loop, on the program's first thread.
+/// The host's side of everything that isn't traffic: mesh, enrolment, certificates, signals, metrics, the admin API. It owns the workers and speaks
+/// to them by messages; what blocks it leaves to its errands. Lives on its own loop, on the program's first thread.
 final class Node {
     let configuration: DaemonConfiguration
     let log: Log
@@ -24,8 +24,8 @@ final class Node {
     private let inbox: Mailbox<NodeMessage>
     /// Rules, disk, keys and signatures.
     private let errands: Errands
-    /// Reading, building and freeing the mesh: half a second of work at a time if it is large, which nobody's rules and certificates wait for, and which makes
-    /// way for traffic.
+    /// Reading, building and freeing the mesh: half a second of work at a time if it is large, which nobody's rules and certificates wait for, and
+    /// which makes way for traffic.
     private let meshErrands: Errands
     /// A third of what another thread gets of a processor that isn't enough for both.
     private static let meshNiceness: CInt = 5

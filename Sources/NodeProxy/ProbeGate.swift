@@ -8,8 +8,8 @@ internal import Loop
 internal import Telemetry
 
 /// The way in for probes of this host that `probes.allow` names: rules in the host's own namespace redirect them, by the kernel's owner of their
-/// socket, to listeners on loopback, and one worker dials the application for them. Nothing is exempt by an address, so there is nothing to forge (I06).
-/// On the node's loop.
+/// socket, to listeners on loopback, and one worker dials the application for them. Nothing is exempt by an address, so there is nothing to forge
+/// (I06). On the node's loop.
 final class ProbeGate {
     private unowned let node: Node
     private let exemptions: [ProbeRules.Exemption]

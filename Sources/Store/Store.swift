@@ -2,8 +2,8 @@
 
 internal import TLS
 
-/// Where the control plane keeps its state: a map from keys to JSON texts in which every change has a number, the revision. SQLite and etcd do the same here,
-/// and the same tests hold both to it.
+/// Where the control plane keeps its state: a map from keys to JSON texts in which every change has a number, the revision. SQLite and etcd do the
+/// same here, and the same tests hold both to it.
 ///
 /// Everything blocks: a store is called from threads that may, never from a loop. It is safe to call from several at once.
 package protocol Store: AnyObject, Sendable {
@@ -26,8 +26,8 @@ package protocol Store: AnyObject, Sendable {
     /// - Throws: `.conflict` if a condition doesn't hold.
     func commit(_ transaction: StoreTransaction) throws(StoreFailure) -> UInt64
 
-    /// Several transactions that waited together: each has its own conditions, its own revision and its own answer, and all are acknowledged together. An order
-    /// in which they could have been committed one by one is that in which they stand.
+    /// Several transactions that waited together: each has its own conditions, its own revision and its own answer, and all are acknowledged
+    /// together. An order in which they could have been committed one by one is that in which they stand.
     func commit(_ transactions: [StoreTransaction]) -> [Result<UInt64, StoreFailure>]
 
     /// What happened after a revision, in order: as many whole transactions as have at most `limit` changes together, but the first
@@ -35,14 +35,15 @@ package protocol Store: AnyObject, Sendable {
     /// - Throws: `.compacted` if that is no longer known.
     func changes(after revision: UInt64, limit: Int) throws(StoreFailure) -> [StoreChange]
 
-    /// Has `notify` called, on any thread, after changes that may be new, other replicas' included. It may be called more often than there are changes.
+    /// Has `notify` called, on any thread, after changes that may be new, other replicas' included. It may be called more often than there are
+    /// changes.
     func observe(_ notify: @escaping @Sendable () -> Void)
 
     /// Forgets what happened before a revision; objects stay.
     func compact(before revision: UInt64) throws(StoreFailure)
 
-    /// Takes a name for this process, for as long as it lives and reaches the store: what only one replica may do, and who is there. Nil: another has it.
-    /// Names aren't objects: they have no revisions and aren't told as changes.
+    /// Takes a name for this process, for as long as it lives and reaches the store: what only one replica may do, and who is there. Nil: another has
+    /// it. Names aren't objects: they have no revisions and aren't told as changes.
     func acquire(_ name: String, value: [UInt8]) throws(StoreFailure) -> (any StoreLease)?
 
     /// The names that are taken now, a thousand at most, with what their holders say.

@@ -5,8 +5,8 @@ internal import COpenSSL
 
 /// An X.509 certificate, immutable. Any thread: OpenSSL guards what it caches inside.
 ///
-/// Everything but the dates and what it may be used for is read from the certificate when asked for: not for the data path. The texts are printable ASCII, cut at
-/// 256 bytes, whatever the certificate holds.
+/// Everything but the dates and what it may be used for is read from the certificate when asked for: not for the data path. The texts are printable
+/// ASCII, cut at 256 bytes, whatever the certificate holds.
 @safe package final class Certificate: Sendable {
     nonisolated(unsafe) let handle: OpaquePointer
     /// From when on it is valid, in Unix seconds.

@@ -63,8 +63,8 @@ internal import COpenSSL
         }
     }
 
-    /// 128 random bits, or 64 behind a tag, positive, not zero (RFC 5280 §4.1.2.2 asks for uniqueness; random bits also spoil chosen-prefix collisions,
-    /// and 64 are what the CA/Browser Forum asks for, §7.1 of its baseline).
+    /// 128 random bits, or 64 behind a tag, positive, not zero (RFC 5280 §4.1.2.2 asks for uniqueness; random bits also spoil chosen-prefix
+    /// collisions, and 64 are what the CA/Browser Forum asks for, §7.1 of its baseline).
     private func setSerial(_ tag: HostTag?) {
         var bytes = [UInt8](repeating: 0, count: 16)
         unsafe require(RAND_bytes(&bytes, 16), "no random bytes")

@@ -51,7 +51,8 @@ extension PeerVerification {
         }
     }
 
-    /// Among what the service sent, the root that we were told of: it becomes the one that is trusted. The store is that of a context made for this call.
+    /// Among what the service sent, the root that we were told of: it becomes the one that is trusted. The store is that of a context made for this
+    /// call.
     private static func trust(_ digest: Fingerprint, _ store: OpaquePointer, _ leaf: OpaquePointer) throws(TLSFailure) {
         let sent = unsafe X509_STORE_CTX_get0_untrusted(store)
         for index in 0..<(unsafe copenssl_chain_count(sent)) {

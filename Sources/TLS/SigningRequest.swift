@@ -48,8 +48,8 @@ package struct SigningRequest: Sendable {
         return target.bytes()
     }
 
-    /// From PEM. Checked are the key's strength, the signature, and that one identity is asked for and no other name of any kind; a subject, key usages and
-    /// other extensions are ignored, since what is issued says nothing but the identity.
+    /// From PEM. Checked are the key's strength, the signature, and that one identity is asked for and no other name of any kind; a subject, key
+    /// usages and other extensions are ignored, since what is issued says nothing but the identity.
     package init(pem: [UInt8]) throws(CertificateFailure) {
         guard pem.count <= Self.maximumLength else { throw .tooLarge(limit: Self.maximumLength) }
         OpenSSLErrors.clear()

@@ -52,8 +52,8 @@ package final class HTTP1Server: EventSource, TimerTarget {
     /// The listener, for another process to have too. Ours to close.
     package var listenerNumber: CInt? { listener?.number }
 
-    /// Others answer from now on: the listener is closed, without an end to its queue if another process has it too; each client here gets the answer that
-    /// it waits for, and no other.
+    /// Others answer from now on: the listener is closed, without an end to its queue if another process has it too; each client here gets the answer
+    /// that it waits for, and no other.
     package func retire() {
         if let token = token.take() { loop.unwatch(token) }
         listener = nil

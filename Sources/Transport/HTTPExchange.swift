@@ -23,8 +23,8 @@ package struct HTTPPeer: Sendable {
     package let address: SocketAddress?
     /// Nil for a TCP connection.
     package let process: Process?
-    /// The certificates that the client proved to hold the key of and that chain to our roots, leaf first; empty if it showed none. What they entitle to
-    /// is for the application to say.
+    /// The certificates that the client proved to hold the key of and that chain to our roots, leaf first; empty if it showed none. What they entitle
+    /// to is for the application to say.
     package let certificates: [Certificate]
 
     package init(address: SocketAddress? = nil, process: Process? = nil, certificates: [Certificate] = []) {
@@ -69,8 +69,8 @@ package protocol HTTPBodySink: AnyObject {
     func bodyEnded()
 }
 
-/// One request and its answer, on the loop of its connection, over HTTP/1.1 or HTTP/2 alike. The connection owns it while it lasts; who answers may keep it,
-/// and what is said to one that is gone has no effect.
+/// One request and its answer, on the loop of its connection, over HTTP/1.1 or HTTP/2 alike. The connection owns it while it lasts; who answers may
+/// keep it, and what is said to one that is gone has no effect.
 ///
 ///     head ─► (readBody | streamBody) ─► respond                       one whole answer
 ///                                     └► begin ─► send … ─► finish     an answer that goes on: watches, gRPC

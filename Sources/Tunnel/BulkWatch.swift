@@ -2,8 +2,8 @@
 
 internal import Kernel
 
-/// Whether a tunnel carries a stream that moves in bulk. What shares its TCP connection waits behind megabytes in the kernel's send buffer, milliseconds
-/// at line rate, whichever way the bulk goes. A value inside the tunnel; a comparison per frame.
+/// Whether a tunnel carries a stream that moves in bulk. What shares its TCP connection waits behind megabytes in the kernel's send buffer,
+/// milliseconds at line rate, whichever way the bulk goes. A value inside the tunnel; a comparison per frame.
 struct BulkWatch {
     /// Small frames don't count: many streams that each say little share a tunnel well.
     static let frame = 8 * 1024

@@ -2,7 +2,8 @@
 
 package import Loop
 
-/// What all relays of one loop have in common. There are as many relays as connections, and each holds this one reference. Owned by the loop's worker.
+/// What all relays of one loop have in common. There are as many relays as connections, and each holds this one reference. Owned by the loop's
+/// worker.
 package final class RelayContext {
     package let loop: Loop
     package let bounds: TunnelBounds

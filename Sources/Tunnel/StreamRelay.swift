@@ -18,9 +18,9 @@ package protocol StreamOwner: AnyObject {
 ///     waiting ──accepted (client: 200 came; server: 200 sent)──► relaying ──both ends passed on──► over
 ///        └───────────────────refused, lost, cut───────────────────┴──────────────────────────────►
 ///
-/// An END_STREAM becomes a FIN and a FIN an END_STREAM; everything else that ends a stream is a reset to the application (I12). Bytes that the peer sends
-/// early are held until the application is connected; the stream's window bounds them. Lives on one context.loop. The tunnel holds it while the stream exists,
-/// its owner until `streamEnded`.
+/// An END_STREAM becomes a FIN and a FIN an END_STREAM; everything else that ends a stream is a reset to the application (I12). Bytes that the peer
+/// sends early are held until the application is connected; the stream's window bounds them. Lives on one context.loop. The tunnel holds it while the
+/// stream exists, its owner until `streamEnded`.
 package final class StreamRelay {
     private enum State {
         case waiting

@@ -2,13 +2,13 @@
 
 internal import Kernel
 
-/// How far a stream's peer may send ahead of the application. What is sent ahead waits before all others of the tunnel, in kernels' buffers at both ends: so a
-/// window is as large as a stream needs to keep its pace, and no larger. A stream that empties its window faster than the way there and back takes, or than
-/// processes are woken, gets twice as much; while others say something in the same tunnel, much less counts as fast, and a larger window shrinks. A value
-/// inside the relay; a comparison per frame.
+/// How far a stream's peer may send ahead of the application. What is sent ahead waits before all others of the tunnel, in kernels' buffers at both
+/// ends: so a window is as large as a stream needs to keep its pace, and no larger. A stream that empties its window faster than the way there and
+/// back takes, or than processes are woken, gets twice as much; while others say something in the same tunnel, much less counts as fast, and a larger
+/// window shrinks. A value inside the relay; a comparison per frame.
 struct StreamWindow {
-    /// Besides the way there and back: how much of a stream may wait somewhere. Eight milliseconds at 5 Gbit/s are 5 MB: alone a stream gets what it can use,
-    /// since large batches cost less. A quarter of one is what others put up with.
+    /// Besides the way there and back: how much of a stream may wait somewhere. Eight milliseconds at 5 Gbit/s are 5 MB: alone a stream gets what it
+    /// can use, since large batches cost less. A quarter of one is what others put up with.
     private static let slack = Interval.milliseconds(8)
     private static let sharedSlack = Interval.microseconds(250)
     /// What others said counts for so long.

@@ -22,7 +22,8 @@ extension TunnelConnection: TimerTarget {
         switch state {
         case .connecting:
             let reason =
-                "connecting to \(remote): no answer within \(settings.connectTimeout.seconds) s; a firewall between the hosts may drop port \(remote.port)"
+                "connecting to \(remote): no answer within \(settings.connectTimeout.seconds) s; "
+                + "a firewall between the hosts may drop port \(remote.port)"
             close(ConnectionFailure(.timeout, reason))
         case .handshaking:
             close(ConnectionFailure(.timeout, "TLS with \(remote): not finished within \(settings.handshakeTimeout.seconds) s"))

@@ -37,8 +37,8 @@ extension TunnelOwner {
 ///      (client)          └──────────────┴───────failed───────┴────────────────┴────────────────────────────────►
 ///
 /// Reading: one receive into the loop's ciphertext, decrypted to the loop's plaintext, parsed; stream bytes go straight to the applications.
-/// Writing: once per turn, from the applications' sockets through the loop's stage to ciphertext, one send for all streams. Lives on one loop; its owner
-/// holds it, and so does the loop while its socket is watched.
+/// Writing: once per turn, from the applications' sockets through the loop's stage to ciphertext, one send for all streams. Lives on one loop; its
+/// owner holds it, and so does the loop while its socket is watched.
 package final class TunnelConnection {
     package enum State: Sendable {
         case connecting

@@ -49,8 +49,8 @@ package protocol TunnelWaiter: AnyObject {
 
 /// The client tunnels of one loop, by pair.
 ///
-/// A caller gets a tunnel with room at once, or waits for the one that is being dialled; further ones are dialled when there are more callers than room,
-/// and when the ones there are can't keep up. Waiting callers are served in the order in which they came. Tunnels leave by themselves when they
+/// A caller gets a tunnel with room at once, or waits for the one that is being dialled; further ones are dialled when there are more callers than
+/// room, and when the ones there are can't keep up. Waiting callers are served in the order in which they came. Tunnels leave by themselves when they
 /// are idle; a stale one is left as soon as its streams are done. Lives on one loop.
 package final class TunnelPool {
     private final class Lane {
@@ -145,8 +145,8 @@ package final class TunnelPool {
         return lane
     }
 
-    /// The oldest tunnel with room that keeps up and carries no bulk: streams that share a tunnel share its records and system calls, and what a burst
-    /// left behind goes idle and is released. If there is none, the one with the fewest streams.
+    /// The oldest tunnel with room that keeps up and carries no bulk: streams that share a tunnel share its records and system calls, and what a
+    /// burst left behind goes idle and is released. If there is none, the one with the fewest streams.
     private func best(_ lane: Lane) -> TunnelConnection? {
         choose(lane) { $0.hasRoom } ?? (mayDial(lane) ? nil : choose(lane) { $0.mayOpen })
     }

@@ -28,8 +28,9 @@ def machine():
 def about(results, run, stolen):
     """One paragraph: what was measured, on what."""
     return (
-        f"{machine()}, nginx {_version(['sh', '-c', 'nginx -v 2>&1'], r'nginx/([0-9.]+)')}, HAProxy {_version(['haproxy', '-v'], r'version ([0-9.]+)')}, "
-        f"{_version(['openssl', 'version'], r'(OpenSSL [0-9.]+)')}; {run.congestion} on every socket. Medians of {results.told_rounds()} rounds of {run.seconds} s, "
+        f"{machine()}, nginx {_version(['sh', '-c', 'nginx -v 2>&1'], r'nginx/([0-9.]+)')}, "
+        f"HAProxy {_version(['haproxy', '-v'], r'version ([0-9.]+)')}, {_version(['openssl', 'version'], r'(OpenSSL [0-9.]+)')}; "
+        f"{run.congestion} on every socket. Medians of {results.told_rounds()} rounds of {run.seconds} s, "
         f"± half the distance between the least and the greatest; {stolen * 100:.1f} % of the processors were stolen by the hypervisor. "
         "A ratio is Warren's figure by the peer's.")
 

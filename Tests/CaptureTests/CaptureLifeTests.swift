@@ -192,7 +192,8 @@ extension Lab {
         let directory = "\(stateDirectory)-names"
         let holder = try Program([
             "unshare", "--mount", "sh", "-ec",
-            "mkdir -p \(directory); mount -t tmpfs none \(directory); touch \(directory)/web; mount --bind \(workload.path) \(directory)/web; echo ready; cat; umount \(directory)/web",
+            "mkdir -p \(directory); mount -t tmpfs none \(directory); touch \(directory)/web; mount --bind \(workload.path) "
+                + "\(directory)/web; echo ready; cat; umount \(directory)/web",
         ])
         guard try holder.line() == "ready" else { throw LabFailure("no directory of names") }
         defer { _ = try? run(["rmdir", directory]) }

@@ -28,10 +28,14 @@ struct ProbeRulesTests {
                     }
                     chain probing {
                         type nat hook output priority -101; policy accept;
-                        ip daddr @enrolled-ip tcp dport { 8080, 9090 } tcp flags & (fin|syn|rst|ack) == syn meta mark & 0xfff != 0x539 meta skuid 1001 redirect to :15010
-                        ip daddr @enrolled-ip tcp dport { 80 } tcp flags & (fin|syn|rst|ack) == syn meta mark & 0xfff != 0x539 socket cgroupv2 level 2 "system.slice/kubelet.service" redirect to :15010
-                        ip6 daddr @enrolled-ip6 tcp dport { 8080, 9090 } tcp flags & (fin|syn|rst|ack) == syn meta mark & 0xfff != 0x539 meta skuid 1001 redirect to :15010
-                        ip6 daddr @enrolled-ip6 tcp dport { 80 } tcp flags & (fin|syn|rst|ack) == syn meta mark & 0xfff != 0x539 socket cgroupv2 level 2 "system.slice/kubelet.service" redirect to :15010
+                        ip daddr @enrolled-ip tcp dport { 8080, 9090 } tcp flags & (fin|syn|rst|ack) == syn meta mark & 0xfff != \
+                0x539 meta skuid 1001 redirect to :15010
+                        ip daddr @enrolled-ip tcp dport { 80 } tcp flags & (fin|syn|rst|ack) == syn meta mark & 0xfff != 0x539 \
+                socket cgroupv2 level 2 "system.slice/kubelet.service" redirect to :15010
+                        ip6 daddr @enrolled-ip6 tcp dport { 8080, 9090 } tcp flags & (fin|syn|rst|ack) == syn meta mark & 0xfff \
+                != 0x539 meta skuid 1001 redirect to :15010
+                        ip6 daddr @enrolled-ip6 tcp dport { 80 } tcp flags & (fin|syn|rst|ack) == syn meta mark & 0xfff != 0x539 \
+                socket cgroupv2 level 2 "system.slice/kubelet.service" redirect to :15010
                     }
                 }
 

@@ -24,7 +24,8 @@ extension OnTheKernel {
             #expect(try lab.daemon.ask("accepted 0") == "none")
             try lab.lab.workload.run("conntrack", "-F")
             try check("captured, conntrack emptied")
-            // What is older than capture hangs on the table: it outlives its loss as long as it sends nothing, so its last acknowledgement goes first.
+            // What is older than capture hangs on the table: it outlives its loss as long as it sends nothing, so its last acknowledgement goes
+            // first.
             Thread.sleep(.milliseconds(200))
             try lab.lab.workload.shell("nft delete table inet warren")
             try lab.lab.restore()

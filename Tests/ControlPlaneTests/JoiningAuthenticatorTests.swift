@@ -140,9 +140,61 @@ import Transport
         let written = (0..<100).compactMap { _ in quota.take("node:host1", now: start) }
         #expect(written == Array(repeating: 0, count: 20))
         #expect(quota.take("node:host2", now: start) == 0)
+        #expect(quota.takeDropped(now: start + .seconds(59)).isEmpty)
         #expect(quota.take("node:host1", now: start + .seconds(60)) == 80)
+        for _ in 0..<30 { _ = quota.take("node:host1", now: start + .seconds(60)) }
+        #expect(quota.takeDropped(now: start + .seconds(61)).isEmpty)
+        // It doesn't come again.
+        let left = quota.takeDropped(now: start + .seconds(120))
+        #expect(left.count == 1 && left.first?.asker == "node:host1" && left.first?.dropped == 11)
+        #expect(quota.takeDropped(now: start + .seconds(200)).isEmpty)
         for number in 0..<5000 { _ = quota.take("node:\(number)", now: start) }
         #expect(Mirror(reflecting: quota).descendant("accounts").map { Mirror(reflecting: $0).children.count } ?? .max <= 1024)
+    }
+
+    @Test func `what was left out is told, however many ask`() {
+        var quota = AuditQuota(lines: 1)
+        let start = Instant.now()
+        for number in 0..<3000 { for _ in 0..<2 { _ = quota.take("node:\(number)", now: start) } }
+        let left = quota.takeDropped(now: start + .seconds(60))
+        #expect(left.reduce(0) { $0 + $1.dropped } == 3000)
+        #expect(left.contains { $0.asker == nil })
+    }
+
+    @Test func `refusals of each kind are bounded for each asker, and what is left out is told`() throws {
+        let written = try WrittenLog()
+        let audit = Audit(written.log)
+        let admin = AdminService(
+            authority: mesh.authority, store: mesh.store, book: mesh.book, errands: mesh.errands, audit: audit)
+        for name in ["token:a", "token:b"] {
+            for _ in 0..<50 {
+                let exchange = FakeExchange("GET", "/warren/v1/tokens")
+                #expect(admin.handle(exchange, principal: Principal(name: name, role: .viewer)))
+                #expect(exchange.response?.status == 403)
+            }
+        }
+        // Who is wrong about who it is, too; one host has many ports, and in IPv6 many addresses.
+        let authenticator = Authenticator(book: mesh.book, trustDomain: "cluster.local", audit: audit)
+        let wrong: HTTPHeaders = ["authorization": "Bearer \(AccessToken(.bearer))"]
+        for number in 0..<50 {
+            let peer = JoiningFixture.peer(address: "[2001:db8::\(number)]:\(4000 + number)")
+            #expect(throws: APIStatus.self) {
+                try authenticator.principal(for: JoiningFixture.head(wrong), peer: peer)
+            }
+        }
+        let start = Instant.now()
+        for number in 0..<50 {
+            // Methods and objects are the asker's to choose.
+            audit.refused(
+                at: .reports, "report \(number)", "node \(number)", by: "token:a", from: "127.0.0.1:\(number)", "no", now: start)
+        }
+        audit.tellDropped(now: start + .seconds(61))
+        let lines = written.finish()
+        #expect(lines.filter { $0.contains("audit: refused GET") }.count == 40)
+        #expect(lines.filter { $0.contains("audit: refused report") }.count == 20)
+        #expect(lines.filter { $0.contains("audit: refused authentication") }.count == 20)
+        let left = lines.filter { $0.contains("audit: left out") }
+        #expect(left.count == 4 && left.allSatisfy { $0.contains("30 refusals") }, "\(left)")
     }
 
     @Test func `a host is known by its certificate`() throws {

@@ -59,7 +59,8 @@ import Testing
 
     private static let entry = (
         StoreKey("workloadentries.networking.istio.io", namespace: "shop", "a"),
-        #"{"apiVersion":"networking.istio.io/v1","kind":"WorkloadEntry","metadata":{"name":"a","namespace":"shop","uid":"u-1","annotations":{"warren.dev/node":"n1"}},"spec":{"address":"10.0.0.1"}}"#
+        #"{"apiVersion":"networking.istio.io/v1","kind":"WorkloadEntry","metadata":{"name":"a","namespace":"shop","uid":"u-1","#
+            + #""annotations":{"warren.dev/node":"n1"}},"spec":{"address":"10.0.0.1"}}"#
     )
 
     private static func fill(_ store: SQLiteStore) throws {

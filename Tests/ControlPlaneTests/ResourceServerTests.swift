@@ -21,7 +21,7 @@ import Testing
         let server: ResourceServer
         private(set) var changes: [StoreChange] = []
 
-        init() throws {
+        init(audit: Audit = .silent) throws {
             folder = try Files.makeTemporaryFolder()
             loop = try Loop()
             state = try ControlState(store: SQLiteStore(path: "\(folder)/control.db"), loop: loop)
@@ -29,7 +29,7 @@ import Testing
             state.observe(book)
             var settings = ResourceServer.Settings()
             settings.ipv4 = IPPrefix("10.9.0.0/24")
-            server = ResourceServer(state: state, loop: loop, book: book, audit: .silent, settings: settings)
+            server = ResourceServer(state: state, loop: loop, book: book, audit: audit, settings: settings)
             state.observe(self)
             try run("the first namespaces") { state.cache.object(StoreKey("namespaces", "default")) != nil }
         }
@@ -69,8 +69,9 @@ import Testing
 
     private static let entries = "/apis/networking.istio.io/v1/namespaces/default/workloadentries"
 
-    private func entry(_ name: String, _ address: String) -> String {
-        #"{"apiVersion":"networking.istio.io/v1","kind":"WorkloadEntry","metadata":{"name":"\#(name)","annotations":{"warren.dev/node":"a","warren.dev/network-namespace":"\#(name)"}},"spec":{"address":"\#(address)"}}"#
+    private func entry(_ name: String, _ address: String, node: String = "a") -> String {
+        #"{"apiVersion":"networking.istio.io/v1","kind":"WorkloadEntry","metadata":{"name":"\#(name)","#
+            + #""annotations":{"warren.dev/node":"\#(node)","warren.dev/network-namespace":"\#(name)"}},"spec":{"address":"\#(address)"}}"#
     }
 
     @Test func `a watch ends with the token that it was begun with`() throws {
@@ -185,5 +186,68 @@ import Testing
         }
         #expect(try bench.ask("GET", Self.entries, as: host).status == 403)
         #expect(bench.state.cache.objects("workloadentries.networking.istio.io").isEmpty)
+    }
+
+    private static let grants = "/apis/warren.dev/v1/nodegrants"
+    private static let host = Principal(name: "node:b", role: .node("b"))
+
+    private func grant(_ name: String, _ addresses: String) -> String {
+        #"{"apiVersion":"warren.dev/v1","kind":"NodeGrant","metadata":{"name":"\#(name)"},"spec":{"nodes":["b"],"namespaces":["default"],"#
+            + #""addresses":["\#(addresses)"]}}"#
+    }
+
+    @Test func `I19 a host without a grant learns nothing of who has an address, and the refusal is audited`() throws {
+        let written = try WrittenLog()
+        let bench = try Bench(audit: Audit(written.log))
+        #expect(try bench.ask("POST", Self.entries, entry("secret", "10.0.0.1")).status == 201)
+        #expect(try bench.ask("POST", Self.grants, grant("g", "10.0.1.0/24")).status == 201)
+        let mine = entry("mine", "10.0.0.1", node: "b")
+        let refused = try bench.ask("POST", Self.entries, mine, as: Self.host)
+        let message = try #require(refused.document?["message"]?.stringValue)
+        #expect(refused.status == 403 && message.contains("has no grant") && !message.contains("secret"), "\(message)")
+        // Nor whether there is a namespace.
+        let elsewhere = try bench.ask("POST", Self.entries.replacing("default", with: "none"), mine, as: Self.host)
+        #expect(elsewhere.status == 403)
+        // Nor what another's object says: a test in a patch would tell.
+        for address in ["10.0.0.1", "10.0.0.2"] {
+            let patch = #"[{"op":"test","path":"/spec/address","value":"\#(address)"}]"#
+            let answer = try bench.ask(
+                "PATCH", Self.entries + "/secret", patch, type: "application/json-patch+json", as: Self.host)
+            #expect(answer.status == 403)
+        }
+        let lines = written.finish().filter { $0.contains("audit: refused") }
+        #expect(lines.count == 4 && lines.allSatisfy { $0.contains("node:b") })
+    }
+
+    @Test func `an address in use is told to a host without the name of what it may not read`() throws {
+        let bench = try Bench()
+        #expect(try bench.ask("POST", Self.grants, grant("g", "10.0.0.0/24")).status == 201)
+        #expect(try bench.ask("POST", Self.entries, entry("secret", "10.0.0.1")).status == 201)
+        #expect(try bench.ask("POST", Self.entries, entry("first", "10.0.0.2", node: "b"), as: Self.host).status == 201)
+        func refusal(_ address: String, as principal: Principal) throws -> String {
+            let answer = try bench.ask("POST", Self.entries, entry("second", address, node: "b"), as: principal)
+            #expect(answer.status == 422)
+            return answer.document?["message"]?.stringValue ?? ""
+        }
+        let hidden = try refusal("10.0.0.1", as: Self.host)
+        #expect(hidden.contains("it is the address of another workload") && !hidden.contains("secret"), "\(hidden)")
+        #expect(try refusal("10.0.0.2", as: Self.host).contains("the workload default/first"))
+        #expect(try refusal("10.0.0.1", as: Principal(name: "root", role: .admin)).contains("the workload default/secret"))
+    }
+
+    @Test func `a host lets go of its workload without a grant`() throws {
+        let bench = try Bench()
+        #expect(try bench.ask("POST", Self.grants, grant("g", "10.0.0.0/24")).status == 201)
+        let held = entry("w", "10.0.0.1", node: "b").replacing(
+            #""name":"w","#, with: #""name":"w","finalizers":["example.org/hold"],"#)
+        #expect(try bench.ask("POST", Self.entries, held, as: Self.host).status == 201)
+        #expect(try bench.ask("DELETE", Self.grants + "/g").status == 200)
+        let (item, merge) = (Self.entries + "/w", "application/merge-patch+json")
+        #expect(
+            try bench.ask("PATCH", item, #"{"metadata":{"labels":{"a":"b"}}}"#, type: merge, as: Self.host).status == 403)
+        #expect(try bench.ask("DELETE", item, as: Self.host).status == 200)
+        #expect(
+            try bench.ask("PATCH", item, #"{"metadata":{"finalizers":null}}"#, type: merge, as: Self.host).status == 200)
+        #expect(try bench.ask("GET", item).status == 404)
     }
 }

@@ -42,7 +42,8 @@ import Testing
         @discardableResult
         func put(_ name: String, _ labels: String = "{}", namespace: String = "shop", padding: Int = 0) throws -> UInt64 {
             let text =
-                #"{"apiVersion":"v1","kind":"Service","metadata":{"name":"\#(name)","labels":\#(labels),"annotations":{"p":"\#(String(repeating: "x", count: padding))"}}}"#
+                #"{"apiVersion":"v1","kind":"Service","metadata":{"name":"\#(name)","labels":\#(labels),"#
+                + #""annotations":{"p":"\#(String(repeating: "x", count: padding))"}}}"#
             return try write(.put(StoreKey("services", namespace: namespace, name), Array(text.utf8)))
         }
 

@@ -115,8 +115,8 @@ extension HostTests {
             #"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"\#(name)"}}"#
         }
 
-        /// Makes services one after the other, each by whichever replica answers, until SIGTERM; names those that were acknowledged, and at the end the
-        /// longest time between two of them.
+        /// Makes services one after the other, each by whichever replica answers, until SIGTERM; names those that were acknowledged, and at the end
+        /// the longest time between two of them.
         private static let writer = """
             import http.client, json, signal, socket, sys, time
             paths, over = sys.argv[1:], []

@@ -183,7 +183,8 @@ extension HostTests {
             let digest = try server.serve("digest", port: 8080)
             for workload in [client, server] {
                 try workload.sh(
-                    "sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close_wait=1 net.netfilter.nf_conntrack_tcp_timeout_fin_wait=1 net.netfilter.nf_conntrack_tcp_loose=0"
+                    "sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close_wait=1 net.netfilter.nf_conntrack_tcp_timeout_fin_wait=1 "
+                        + "net.netfilter.nf_conntrack_tcp_loose=0"
                 )
             }
             let capture = try mesh.lab.capture()

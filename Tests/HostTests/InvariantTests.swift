@@ -49,7 +49,8 @@ extension HostTests {
             #expect(try mesh.nodes[0].warren("workloads").out.contains("TCP"))
             mesh.mesh.set(
                 "Namespace//default",
-                "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {istio.io/dataplane-mode: ambient}, annotations: {warren.dev/capture-non-tcp: drop}}"
+                "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {istio.io/dataplane-mode: ambient}, annotations: "
+                    + "{warren.dev/capture-non-tcp: drop}}"
             )
             try mesh.apply()
             for family in Family.allCases {

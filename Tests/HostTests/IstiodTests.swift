@@ -5,8 +5,8 @@ import Support
 import Testing
 
 extension HostTests.ForeignControlPlane {
-    /// Two hosts that are clients of istiod, which stands outside: the first like a ztunnel in a pod, by an account that may ask for others' certificates; the
-    /// second like a machine beside the cluster, by the account of its one workload.
+    /// Two hosts that are clients of istiod, which stands outside: the first like a ztunnel in a pod, by an account that may ask for others'
+    /// certificates; the second like a machine beside the cluster, by the account of its one workload.
     @Suite struct Istiod {
         private static let state = "/run/istiod.json"
         private static let key = "/run/tokens.key"

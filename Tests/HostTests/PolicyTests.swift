@@ -43,7 +43,8 @@ extension HostTests {
             let stage = try Stage()
             stage.mesh.mesh.policy(
                 "no-bad",
-                "{action: DENY, rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/nobody]}}]}, {from: [{source: {principals: [cluster.local/ns/default/sa/bad]}}]}]}"
+                "{action: DENY, rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/nobody]}}]}, {from: [{source: "
+                    + "{principals: [cluster.local/ns/default/sa/bad]}}]}]}"
             )
             try stage.mesh.apply()
             #expect(try stage.reaches(stage.good) == "yes")
@@ -64,7 +65,8 @@ extension HostTests {
             let stage = try Stage()
             stage.mesh.mesh.policy(
                 "only-good",
-                "{selector: {matchLabels: {app: server}}, action: ALLOW, rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/good]}}], to: [{operation: {ports: [\"8080\"]}}]}]}"
+                "{selector: {matchLabels: {app: server}}, action: ALLOW, rules: [{from: [{source: {principals: "
+                    + "[cluster.local/ns/default/sa/good]}}], to: [{operation: {ports: [\"8080\"]}}]}]}"
             )
             try stage.mesh.apply()
             #expect(try stage.reaches(stage.good) == "yes")
@@ -148,7 +150,8 @@ extension HostTests {
             for holder in holders { _ = try holder.event("holding") }
             stage.mesh.mesh.policy(
                 "cut",
-                "{action: DENY, rules: [{from: [{source: {ipBlocks: [\([stage.bad, stage.far, stranger].map { "\($0.address)/32" }.joined(separator: ", "))]}}]}]}"
+                "{action: DENY, rules: [{from: [{source: {ipBlocks: "
+                    + "[\([stage.bad, stage.far, stranger].map { "\($0.address)/32" }.joined(separator: ", "))]}}]}]}"
             )
             try stage.mesh.apply()
             for client in [stage.bad, stage.far, stranger] {

@@ -33,6 +33,10 @@ struct HouseRulesTests {
 
     @Test func `no source file is above 400 lines`() { check(repository.swift + repository.headers) { Rules.length($0) } }
 
+    @Test func `no line is above 150 characters, comments neither`() {
+        check(repository.swift + repository.c + repository.scripts + repository.python, Rules.lineLength)
+    }
+
     @Test func `entry points are short`() { check(repository.sources, Rules.entryPointLength) }
 
     @Test func `every file says what it is`() { check(repository.sources.filter { $0.name != "main.swift" }, Rules.docHead) }

@@ -20,6 +20,7 @@ struct Repository: Sendable {
     var headers: [SourceFile] {
         files.filter { $0.path.hasPrefix("Sources/") && ($0.path.hasSuffix(".h") || $0.path.hasSuffix(".c")) }
     }
+    var c: [SourceFile] { files.filter { $0.path.hasSuffix(".h") || $0.path.hasSuffix(".c") } }
     var scripts: [SourceFile] {
         files.filter { $0.path.hasSuffix(".sh") || ($0.lines.first ?? "").hasPrefix("#!") && !$0.path.hasSuffix(".py") }
     }

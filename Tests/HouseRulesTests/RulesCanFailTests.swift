@@ -63,6 +63,13 @@ struct RulesCanFailTests {
                 == 1)
     }
 
+    @Test(arguments: ["Sources/A/A.swift", "Tests/A/a.c", "deploy/a.sh", "Tests/A/a.py"])
+    func `a line of 151 characters is found and one of 150 is not`(path: String) {
+        let fine = "/// " + String(repeating: "ä", count: 146)
+        #expect(Rules.lineLength(SourceFile(path: path, text: "a\n\(fine)\n")).isEmpty)
+        #expect(Rules.lineLength(SourceFile(path: path, text: "a\n\(fine)b\n")).map(\.line) == [2])
+    }
+
     @Test(arguments: [
         ("import Bytes\n\nstruct A {}", false),
         ("import Bytes\n\n/// What it is.\nstruct A {}", true),

@@ -5,7 +5,7 @@ import Testing
 
 struct FileTests {
     /// A directory that goes with the object.
-    private final class Folder {
+    final class Folder {
         let path: String
 
         init() throws {

@@ -56,7 +56,8 @@ import Testing
         let place = try Place([
             "1-namespace.yaml": TestNode.namespace, "2-web.yml": TestNode.workload("web-1", "10.0.0.1"),
             "3-db.json":
-                #"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db", "namespace": "shop"}, "spec": {"clusterIP": "10.96.0.5", "selector": {"app": "db"}, "ports": [{"port": 80}]}}"#,
+                #"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db", "namespace": "shop"},"#
+                + #" "spec": {"clusterIP": "10.96.0.5", "selector": {"app": "db"}, "ports": [{"port": 80}]}}"#,
             "notes.txt": "not: [yaml", ".hidden.yaml": "not: [yaml", "mesh.yaml~": "not: [yaml", "mesh.yaml.draft": "not: [yaml",
         ])
         let mesh = try place.load().get()

@@ -66,7 +66,7 @@ final class ByteServer: Sendable {
     }
 
     @Test(arguments: [
-        ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"], ["HTTP/1.1 2", "00 OK\r\nContent-Length:2\r", "\n\r\n{", "}"],
+        ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"], ["HTTP/1.1 2", "00 OK\r\nContent-Length:\t2 \r", "\n\r\n{", "}"],
         ["HTTP/1.1 200 OK\r\n\r\n", "{}"], ["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}rest"],
         ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;x=y\r\n}\r\n0\r\ntrailer: x\r\n\r\n"],
         ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r", "\n1\r", "\n{\r\n0", "1\r\n}\r\n0\r\n\r", "\n"],
@@ -97,6 +97,10 @@ final class ByteServer: Sendable {
         ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", "was cut off", false),
         ("HTTP/1.1 200 OK\r\ncontent-length: -9\r\n\r\n{}", "isn't a control plane", false),
         ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}", "isn't a control plane", false),
+        ("HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\n{}", "isn't a control plane", false),
+        ("HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\n{}", "isn't a control plane", false),
+        ("HTTP/1.1 200 OK\r\nx: y\r\n content-length: 2\r\n\r\n{}", "isn't a control plane", false),
+        ("HTTP/1.1 200 OK\r\n: y\r\n\r\n{}", "isn't a control plane", false),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n{}", "isn't a control plane", false),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}", "was cut off", false),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", "isn't a control plane", false),

@@ -34,17 +34,24 @@ captured() {
 
 lost() { on tail -n 1 "$lab/calls" | sed -n 's/.*"lost": \([0-9]*\).*/\1/p'; }
 
-active() { [[ $(on systemctl is-active "$1") == "${2:-active}" ]] || { machine_log; fail "$1 is $(on systemctl is-active "$1"), not ${2:-active}"; }; }
+active() {
+    [[ $(on systemctl is-active "$1") == "${2:-active}" ]] && return
+    machine_log
+    fail "$1 is $(on systemctl is-active "$1"), not ${2:-active}"
+}
 
 # What of ours could be left in the machine: rules, policy rules and routes of the host and of both workloads, files, users, units.
 left() {
     local place
     for place in '' 'ip netns exec web' 'ip netns exec stock'; do
-        on sh -c "$place nft list tables; $place ip rule; $place ip -6 rule; $place ip route show table 100; $place ip -6 route show table 100" 2>/dev/null |
+        on sh -c "$place nft list tables; $place ip rule; $place ip -6 rule; $place ip route show table 100
+            $place ip -6 route show table 100" 2>/dev/null |
             grep -v 'table inet lab' || true
-        on sh -c "$place sysctl -a 2>/dev/null" | grep -E '^net\.(ipv4|ipv6)\.(tcp_fwmark|fwmark|conf|ip_nonlocal|tcp_l3)' | grep -vE 'mtu|base_reachable|retrans_time' || true
+        on sh -c "$place sysctl -a 2>/dev/null" | grep -E '^net\.(ipv4|ipv6)\.(tcp_fwmark|fwmark|conf|ip_nonlocal|tcp_l3)' |
+            grep -vE 'mtu|base_reachable|retrans_time' || true
     done
-    on sh -c 'ls -d /etc/warren /var/lib/warren /run/warren /usr/*bin/warren* /etc/systemd/system/*/warren* /var/lib/systemd/deb-systemd-helper-enabled/warren* 2>/dev/null' || true
+    on sh -c 'ls -d /etc/warren /var/lib/warren /run/warren /usr/*bin/warren* /etc/systemd/system/*/warren* \
+        /var/lib/systemd/deb-systemd-helper-enabled/warren* 2>/dev/null' || true
     on sh -c "grep -c . /etc/passwd; grep warren /etc/passwd" || true
 }
 
@@ -131,7 +138,8 @@ say 'enrolled: every call is answered, none in clear'
 
 on systemd-analyze security --no-pager warrend.service >"$work/security" 2>&1 || true
 for unit in "$tree"/usr/lib/systemd/system/*.service; do
-    say "systemd-analyze security $(basename "$unit"): $(on systemd-analyze security --no-pager "$(basename "$unit")" 2>&1 | tail -n 1 | sed 's/^[^A-Za-z]*//')"
+    verdict=$(on systemd-analyze security --no-pager "$(basename "$unit")" 2>&1 | tail -n 1 | sed 's/^[^A-Za-z]*//')
+    say "systemd-analyze security $(basename "$unit"): $verdict"
 done
 
 # How many packets the guard dropped since it was loaded.
@@ -208,7 +216,8 @@ none_clear 'captured again'
 
 # --- reboot, with applications that are there seconds before warrend
 
-printf '[Service]\nExecStartPre=sleep 4\n' | on sh -c 'mkdir -p /etc/systemd/system/warrend.service.d && cat >/etc/systemd/system/warrend.service.d/late.conf'
+printf '[Service]\nExecStartPre=sleep 4\n' |
+    on sh -c 'mkdir -p /etc/systemd/system/warrend.service.d && cat >/etc/systemd/system/warrend.service.d/late.conf'
 on truncate --size 0 "$lab/calls"
 reboot || fail "the machine doesn't come back: $(tail -n 3 "$work/console.log")"
 captured 20

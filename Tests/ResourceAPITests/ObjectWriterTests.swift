@@ -246,6 +246,12 @@ import Testing
         let refused = failure { _ = try world.create(target, body) }
         #expect(refused?.causes.first?.field == "spec.address" && refused?.causes.first?.reason == "FieldValueDuplicate")
         #expect(refused?.message.contains("shop/other") == true)
+        world.hidden = ["shop/other"]
+        #expect(failure { _ = try world.create(target, body) }?.message.contains("shop/other") == false)
+        // Who may not isn't told of addresses at all.
+        world.refusal = APIStatus(.forbidden, "not yours")
+        #expect(failure { _ = try world.create(target, body) }?.message == "not yours")
+        world.refusal = nil
         world.holders["|10.0.0.5"] = ["shop/web-1"]
         #expect(try world.create(target, body).change == .created)
     }

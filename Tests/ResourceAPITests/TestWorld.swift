@@ -11,6 +11,9 @@ import Testing
 struct TestWorld {
     var namespaces: [String: WriteContext.NamespaceState] = ["shop": .active(labels: [:]), "default": .active(labels: [:])]
     var holders: [String: [String]] = [:]
+    var hidden: Set<String> = []
+    /// What the asker may not.
+    var refusal: APIStatus?
     var now = Timestamp(seconds: 1_764_208_800)
     var userAgent = "kubectl/v1.32.4 (linux/amd64) kubernetes/4cb5f07"
 
@@ -19,7 +22,8 @@ struct TestWorld {
     var context: WriteContext {
         WriteContext(
             now: now, uid: Self.uid, suffix: "x7k2p", userAgent: userAgent, namespace: { namespaces[$0] ?? .absent },
-            holders: { address, network in holders["\(network)|\(address)"] ?? [] })
+            judge: { _, _ throws(APIStatus) in if let refusal { throw refusal } },
+            holders: { address, network in holders["\(network)|\(address)"] ?? [] }, mayRead: { !hidden.contains($0) })
     }
 
     func request(_ method: String, _ target: String) throws -> APIRequest {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tells ThreadSanitizer of Swift's Mutex, linked into what Tests/sanitizers.sh builds. A lock that nobody holds is taken by an atomic operation in our own
-// code, which is instrumented. One that is held is waited for in the runtime's library, which isn't: what the holder wrote before would then look like a
-// race. These two stand before the library's own. Their names and their calling convention are Swift's ABI (swift/stdlib/public/Synchronization/Mutex).
+// Tells ThreadSanitizer of Swift's Mutex, linked into what Tests/sanitizers.sh builds. A lock that nobody holds is taken by an atomic operation in
+// our own code, which is instrumented. One that is held is waited for in the runtime's library, which isn't: what the holder wrote before would then
+// look like a race. These two stand before the library's own. Their names and their calling convention are Swift's ABI
+// (swift/stdlib/public/Synchronization/Mutex).
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>

@@ -23,7 +23,8 @@ MESH = "/run/lab/mesh/shop.yaml"
 TRAFFIC = [
     ("short", "web", "10.66.2.10", 8080, 2), ("short", "web", "10.96.0.10", 80, 1), ("short", "web", "10.66.1.11", 8080, 1),
     ("short", "orders", "10.66.0.200", 8080, 1), ("kept", "web", "10.66.2.10", 8080, 3), ("kept", "orders", "10.66.1.10", 8080, 2),
-    ("kept", "web", "10.66.1.11", 8080, 2), ("kept", "web", "10.66.0.200", 8080, 2), ("kept", "friend", "10.66.2.11", 8080, 2), ("long", "web", "10.66.2.10", 8080, 20),
+    ("kept", "web", "10.66.1.11", 8080, 2), ("kept", "web", "10.66.0.200", 8080, 2), ("kept", "friend", "10.66.2.11", 8080, 2),
+    ("long", "web", "10.66.2.10", 8080, 20),
     ("long", "web", "10.66.1.11", 8080, 10), ("long", "orders", "10.66.0.200", 8080, 10), ("bulk", "web", "10.66.2.10", 8080, 1),
     ("bulk", "orders", "10.66.1.10", 8080, 1), ("bulk", "web", "10.66.1.11", 8080, 1),
 ]
@@ -98,10 +99,12 @@ def wait_for(what, seconds, condition):
 def state(daemon):
     """What a host holds, by name."""
     names = HOSTS[daemon.host]
-    rules = "".join(run(name, "sh", "-c", "nft list ruleset; ip rule; ip -6 rule; ip route show table all; ip -6 route show table all") for name in names)
+    shown = "nft list ruleset; ip rule; ip -6 rule; ip route show table all; ip -6 route show table all"
+    rules = "".join(run(name, "sh", "-c", shown) for name in names)
     # Counters of packets, and how long the kernel keeps a route, are no rules; nor are the connections that were open before a label came back.
     rules = re.sub(r"counter packets \d+ bytes \d+|expires \d+sec|hoplimit \d+|\s*elements = \{[^}]*\}", "", rules)
-    settings = "".join(run(name, "sh", "-c", "sysctl -a 2>/dev/null | grep -E 'fwmark|tw_reuse|rp_filter|route_localnet|tcp_early_demux'") for name in names)
+    shown = "sysctl -a 2>/dev/null | grep -E 'fwmark|tw_reuse|rp_filter|route_localnet|tcp_early_demux'"
+    settings = "".join(run(name, "sh", "-c", shown) for name in names)
     sockets = sum(value for key, value in daemon.metrics().items() if key.startswith("istio_tcp_sockets_open"))
     return {
         "anonymous memory, MiB": round(int(daemon.status("RssAnon")) / 1024, 2),
@@ -321,7 +324,8 @@ def serve():
             text = file.read().replace("NAME", name)
         with open("/run/lab/%s.conf" % name, "w") as file:
             file.write(text)
-        subprocess.Popen(place(name) + ["nginx", "-e", "stderr", "-c", "/run/lab/%s.conf" % name], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen(place(name) + ["nginx", "-e", "stderr", "-c", "/run/lab/%s.conf" % name], stdin=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL)
 
 
 def main():
@@ -398,7 +402,8 @@ def main():
                 print("%s:\n%s" % (name, "\n".join(line for line in lines if not line.startswith("TIME-WAIT"))), flush=True)
     if options.json:
         with open(options.json, "w") as file:
-            json.dump(dict(minutes=lasted / 60, trouble=trouble.counts, traffic=result, before=before, after=after, problems=problems), file, indent=1)
+            told = dict(minutes=lasted / 60, trouble=trouble.counts, traffic=result, before=before, after=after, problems=problems)
+            json.dump(told, file, indent=1)
     if options.keep_logs:
         os.makedirs(options.keep_logs, exist_ok=True)
         for host in HOSTS:

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Kernel
 import Support
+import Synchronization
 import Testing
 
 @testable import Store
@@ -112,6 +114,48 @@ import Testing
                 return
             }
             #expect(try store.get(Self.key) == StoredObject(key: Self.key, value: Array("theirs".utf8), revision: made))
+        }
+    }
+
+    @Test func `I23 a conflict whose answer got lost is told where a revision says that nothing happened`() throws {
+        try withRelay { relay, store, other in
+            let made = try other.put(Self.key, "1")
+            var last = made
+            // More than one change of others lies between.
+            for text in ["2", "3", "4"] { last = try other.put(Self.key, text) }
+            try relay.mute()
+            let refused = failure { () throws(StoreFailure) in
+                try store.commit(
+                    StoreTransaction(conditions: [.init(Self.key, revision: made)], writes: [.put(Self.key, Array("ours".utf8))]))
+            }
+            #expect(refused == .conflict(Self.key, current: StoredObject(key: Self.key, value: Array("4".utf8), revision: last)))
+            #expect(try other.text(Self.key) == "4")
+        }
+    }
+
+    @Test func `I23 a change that happened and was replaced before its answer was missed is acknowledged`() throws {
+        try withRelay { relay, store, other in
+            let made = try other.put(Self.key, "1")
+            try relay.mute()
+            let acknowledged = Mutex<Result<UInt64, StoreFailure>?>(nil)
+            try concurrently(2) { number in
+                guard number == 0 else {
+                    // Others replace it twice as soon as it is there, before anybody asks again.
+                    let end = Instant.now() + .seconds(10)
+                    while Instant.now() < end, (try? other.text(Self.key)) != "ours" { Thread.sleep(.milliseconds(2)) }
+                    for text in ["theirs", "again"] { _ = try? other.put(Self.key, text) }
+                    return
+                }
+                let update = StoreTransaction(
+                    conditions: [.init(Self.key, revision: made)], writes: [.put(Self.key, Array("ours".utf8))])
+                let result: Result<UInt64, StoreFailure>
+                do throws(StoreFailure) { result = .success(try store.commit(update)) } catch { result = .failure(error) }
+                acknowledged.withLock { $0 = result }
+            }
+            let changes = try other.changes(after: made, limit: 10)
+            #expect(changes.map { $0.value.map { String(decoding: $0, as: UTF8.self) } } == ["ours", "theirs", "again"])
+            let ours = try #require(changes.first?.revision)
+            #expect(acknowledged.withLock { $0 } == .success(ours))
         }
     }
 

@@ -7,8 +7,8 @@ import Testing
 
 @testable import Store
 
-/// What two replicas were told, against what happened: each acknowledged change stands in the store's history exactly as it was acknowledged, and all its
-/// conditions held at that moment.
+/// What two replicas were told, against what happened: each acknowledged change stands in the store's history exactly as it was acknowledged, and all
+/// its conditions held at that moment.
 struct HistoryChecker: Sendable {
     private struct Acknowledged: Sendable {
         let transaction: StoreTransaction

@@ -3,8 +3,8 @@
 import Glibc
 package import Kernel
 
-/// An application at one end of a TCP connection, moved by the test step by step: it sends what it was told to as far as the kernel takes it, reads what
-/// comes, and says how its connection ended. Never blocks.
+/// An application at one end of a TCP connection, moved by the test step by step: it sends what it was told to as far as the kernel takes it, reads
+/// what comes, and says how its connection ended. Never blocks.
 package final class Application {
     /// What reading came to.
     package enum End: Equatable, Sendable {

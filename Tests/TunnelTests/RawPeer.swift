@@ -3,8 +3,8 @@
 import Kernel
 import TLS
 
-/// The other end of a tunnel in the hands of the test: good TLS, and of HTTP/2 exactly the frames that the test sends. It says its preface and settings
-/// after the handshake, acknowledges settings and answers PINGs, unless it is told not to.
+/// The other end of a tunnel in the hands of the test: good TLS, and of HTTP/2 exactly the frames that the test sends. It says its preface and
+/// settings after the handshake, acknowledges settings and answers PINGs, unless it is told not to.
 final class RawPeer {
     enum Role {
         case client

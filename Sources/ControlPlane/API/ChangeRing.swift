@@ -2,8 +2,8 @@
 
 internal import Store
 
-/// The newest changes, for watches: each reads on from where it is. Bounded in number and bytes; a watch that has fallen behind the oldest has lost its
-/// place and is told so. On the loop of the API.
+/// The newest changes, for watches: each reads on from where it is. Bounded in number and bytes; a watch that has fallen behind the oldest has lost
+/// its place and is told so. On the loop of the API.
 struct ChangeRing {
     /// Changes and bytes of texts that are held at most. Texts are shared with the cache while they are the newest.
     private static let limit = 20_000

@@ -67,8 +67,8 @@ package final class ControlState {
         waiting[tickets] = done
     }
 
-    /// Calls back when everything is in memory that anybody was told before now, by whatever replica; at once where there is one. A store that doesn't answer is
-    /// told as a failure, after some seconds.
+    /// Calls back when everything is in memory that anybody was told before now, by whatever replica; at once where there is one. A store that
+    /// doesn't answer is told as a failure, after some seconds.
     package func catchUp(_ done: @escaping (Outcome) -> Void) {
         guard isShared else { return done(.success(revision)) }
         guard catchingUp == nil else { return nextToCatchUp.append(done) }

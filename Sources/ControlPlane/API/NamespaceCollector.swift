@@ -5,9 +5,9 @@ internal import Kernel
 internal import Loop
 internal import Store
 
-/// Empties namespaces that are being deleted and lets them go when nothing is left: workloads and services first, policies last, so that nothing is ever
-/// reachable that a policy forbade (the order matters to whoever is told of one step and not yet of the next). On the loop of the API; what it writes
-/// holds only if nobody else wrote meanwhile, so that every replica may run one.
+/// Empties namespaces that are being deleted and lets them go when nothing is left: workloads and services first, policies last, so that nothing is
+/// ever reachable that a policy forbade (the order matters to whoever is told of one step and not yet of the next). On the loop of the API; what it
+/// writes holds only if nobody else wrote meanwhile, so that every replica may run one.
 final class NamespaceCollector: StateObserver, TimerTarget {
     static let namespaces = "namespaces"
     /// What Kubernetes puts into `spec.finalizers` of every namespace: it goes when the namespace is empty.

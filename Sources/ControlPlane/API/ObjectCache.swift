@@ -9,8 +9,8 @@ struct CachedObject: Sendable {
     let revision: UInt64
 }
 
-/// All objects, in the order of their keys, as of one revision. Lists, watches and admission read here; only what the store has acknowledged gets in. On the
-/// loop of the API.
+/// All objects, in the order of their keys, as of one revision. Lists, watches and admission read here; only what the store has acknowledged gets in.
+/// On the loop of the API.
 final class ObjectCache {
     private var tables: [String: [CachedObject]] = [:]
     private(set) var revision: UInt64 = 0

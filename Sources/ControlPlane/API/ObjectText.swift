@@ -2,8 +2,8 @@
 
 internal import Documents
 
-/// The text in which an object is stored, and the text in which it is shown: they differ in `metadata.resourceVersion`, which only the store knows. The
-/// stored text begins with `apiVersion`, `kind` and `metadata`, so that the field can be put in without reading the rest: a list of
+/// The text in which an object is stored, and the text in which it is shown: they differ in `metadata.resourceVersion`, which only the store knows.
+/// The stored text begins with `apiVersion`, `kind` and `metadata`, so that the field can be put in without reading the rest: a list of
 /// fifty thousand is copied, not parsed.
 enum ObjectText {
     private static let metadata = Array(#""metadata":{"#.utf8)

@@ -146,6 +146,8 @@ extension ResourceServer {
         let standing = request.name.flatMap { state.cache.object(Self.key(request.kind, request.namespace, $0)) }
         let old = try standing.map { object throws(APIStatus) in try Self.tree(object) }
         if case .deletion(let options) = pending.content { return try decide(deletion: options, pending, standing, old) }
+        // First whether it is theirs at all: what a patch finds in it is told by how it fails.
+        if let old { try checkGrants(request, pending.principal, before: old, after: nil) }
         var writer = ObjectWriter(request, context(pending))
         let result: ObjectWriter.Result
         switch pending.content {
@@ -168,7 +170,6 @@ extension ResourceServer {
         if result.change == .created, state.cache.object(key) != nil { throw .alreadyExists(request.kind, name) }
         var object = result.object
         var transaction = StoreTransaction(conditions: [.init(key, revision: standing?.revision)])
-        try checkGrants(request, pending.principal, before: old, after: result.change == .removed ? nil : object)
         switch result.change {
         case .unchanged:
             return DecidedWrite(
@@ -224,7 +225,10 @@ extension ResourceServer {
             now: Timestamp(seconds: WallTime.now().seconds), uid: pending.uid, suffix: pending.suffix,
             userAgent: pending.exchange.head.headers["user-agent"] ?? "", mesh: settings.mesh,
             namespace: { [unowned self] in namespaceState($0) },
-            holders: { [unowned self] address, network in holders(address, network, except: own) })
+            judge: { [unowned self] before, after throws(APIStatus) in
+                try checkGrants(pending.request, pending.principal, before: before, after: after)
+            }, holders: { [unowned self] address, network in holders(address, network, except: own) },
+            mayRead: { [unowned self] in mayRead($0, pending.principal) })
     }
 
     func checkGrants(

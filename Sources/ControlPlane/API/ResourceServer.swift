@@ -11,8 +11,8 @@ package import Store
 internal import TLS
 package import Transport
 
-/// Answers the Kubernetes API: reads from memory, writes through the store. What an object may be, and what a write makes of it, is `ResourceAPI`'s to
-/// decide; who may ask is the authorizer's. On the loop of the API.
+/// Answers the Kubernetes API: reads from memory, writes through the store. What an object may be, and what a write makes of it, is `ResourceAPI`'s
+/// to decide; who may ask is the authorizer's. On the loop of the API.
 package final class ResourceServer {
     /// What it is made for.
     package struct Settings: Sendable {
@@ -33,7 +33,6 @@ package final class ResourceServer {
     let pool: ServiceAddressPool
     let book: AccessBook
     let audit: Audit
-    private var quota = AuditQuota(lines: 100)
     private let addresses: WorkloadAddresses
     private let collector: NamespaceCollector
     /// Addresses of workloads whose registration is on its way to the store.
@@ -143,11 +142,10 @@ package final class ResourceServer {
     }
 
     func refuse(_ exchange: any HTTPExchange, _ status: APIStatus, _ principal: Principal) {
-        if isForAudit(exchange, status, principal), let dropped = quota.take(principal.name, now: .now()) {
-            let more = dropped > 0 ? " (and \(dropped) before that weren't written)" : ""
+        if isForAudit(exchange, status, principal) {
             audit.refused(
-                exchange.head.method, String(exchange.head.target.prefix(256)), by: principal.name, from: exchange.peer.place,
-                status.message + more)
+                at: .resources, exchange.head.method, String(exchange.head.target.prefix(256)), by: principal.name,
+                from: exchange.peer.place, status.message)
         }
         exchange.respond(ControlAnswer.failure(status))
     }
@@ -173,6 +171,19 @@ package final class ResourceServer {
         let place = NetworkAddress(network: network, address: address)
         let pending = claimed[place].map { [$0] } ?? []
         return addresses.holders(place) + pending.filter { $0 != own }
+    }
+
+    /// Whether somebody who writes WorkloadEntries may read this one (`shop/web-1`). A host may not before it is stored.
+    func mayRead(_ workload: String, _ principal: Principal) -> Bool {
+        guard case .node = principal.role else { return true }
+        let parts = workload.split(separator: "/", maxSplits: 1).map(String.init)
+        guard parts.count == 2, let object = state.cache.object(Self.key(.workloadEntry, parts[0], parts[1])),
+            let tree = try? Self.tree(object)
+        else { return false }
+        do throws(APIStatus) {
+            try Authorizer.checkChange(principal, .get, before: tree, after: nil, grants: book.grants)
+            return true
+        } catch { return false }
     }
 }
 
@@ -204,7 +215,7 @@ extension ResourceServer: StateObserver {
         guard case .resource(let request)? = try? APICall(method: "POST", target: "/api/v1/namespaces") else { return nil }
         let context = WriteContext(
             now: Timestamp(seconds: WallTime.now().seconds), uid: UniqueID.random(), suffix: "", userAgent: "warren-control",
-            namespace: { _ in .absent }, holders: { _, _ in [] })
+            namespace: { _ in .absent }, judge: { _, _ in }, holders: { _, _ in [] }, mayRead: { _ in true })
         var writer = ObjectWriter(request, context)
         let body: Value = ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]]
         return (try? writer.create(body))?.object

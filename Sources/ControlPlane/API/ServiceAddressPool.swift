@@ -4,8 +4,8 @@ internal import Bytes
 internal import Documents
 internal import Store
 
-/// Which addresses services have. Each is an object of its own in the store, so that of two replicas that give out the same one only one can; one that was
-/// freed is remembered for a while, for clients remember it too (I23). Pure: it reads the cache and says what to write.
+/// Which addresses services have. Each is an object of its own in the store, so that of two replicas that give out the same one only one can; one
+/// that was freed is remembered for a while, for clients remember it too (I23). Pure: it reads the cache and says what to write.
 struct ServiceAddressPool {
     static let resource = "_allocations"
 
@@ -25,8 +25,8 @@ struct ServiceAddressPool {
 
     static func key(_ address: IPAddress) -> StoreKey { StoreKey(resource, address.description) }
 
-    /// A free address of the family; nil if there is no block for it, or none is free. The search begins at a place that the name gives, so that a service
-    /// that is made again tends to get the same.
+    /// A free address of the family; nil if there is no block for it, or none is free. The search begins at a place that the name gives, so that a
+    /// service that is made again tends to get the same.
     func choose(_ family: IPAddress.Family, for service: StoreKey, in cache: ObjectCache, now: Int64) -> Claim? {
         guard let block = family == .v4 ? ipv4 : ipv6 else { return nil }
         // Neither the first, which names the block, nor the last, which is a broadcast address elsewhere.

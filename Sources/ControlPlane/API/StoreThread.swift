@@ -5,11 +5,11 @@ package import Loop
 package import Store
 internal import Synchronization
 
-/// What the store's thread tells the loop that serves the API, in the order in which it happened: the changes of a commit come before the word that it
-/// was made, so that who is answered finds in memory what was written.
+/// What the store's thread tells the loop that serves the API, in the order in which it happened: the changes of a commit come before the word that
+/// it was made, so that who is answered finds in memory what was written.
 package enum StoreMessage: Sendable {
-    /// Everything, at the beginning and after so much happened elsewhere that the changes between aren't known any more. `history` is what is still known
-    /// of the time before, for watches that go on from there.
+    /// Everything, at the beginning and after so much happened elsewhere that the changes between aren't known any more. `history` is what is still
+    /// known of the time before, for watches that go on from there.
     case loaded(StoredList, history: [StoreChange])
     /// What changed since, whole transactions.
     case changed([StoreChange])
@@ -19,14 +19,14 @@ package enum StoreMessage: Sendable {
     case unreachable(StoreFailure)
 }
 
-/// The thread that talks to the store, which blocks: commits in the order in which they were asked for, and whatever changed by anybody's hand. Any thread may
-/// ask; answers go to the mailbox. It ends with the process.
+/// The thread that talks to the store, which blocks: commits in the order in which they were asked for, and whatever changed by anybody's hand. Any
+/// thread may ask; answers go to the mailbox. It ends with the process.
 package final class StoreThread: Sendable {
-    /// Commits that may wait at once. What waits is committed together, with one flush of the disk: who waits behind a thousand waits for a disk that hangs, and
-    /// is better told now.
+    /// Commits that may wait at once. What waits is committed together, with one flush of the disk: who waits behind a thousand waits for a disk that
+    /// hangs, and is better told now.
     private static let limit = 1024
-    /// Bytes that may wait with them. Each stands for ten in memory, since whoever asked keeps the object that it read: a thousand small writes or five of the
-    /// largest, not a thousand of the largest.
+    /// Bytes that may wait with them. Each stands for ten in memory, since whoever asked keeps the object that it read: a thousand small writes or
+    /// five of the largest, not a thousand of the largest.
     private static let byteLimit = 16 << 20
 
     private let worker: Mailbox<StoreErrand>

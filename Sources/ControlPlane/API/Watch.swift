@@ -8,8 +8,8 @@ internal import ResourceAPI
 internal import Store
 internal import Transport
 
-/// One client that is told of changes as they come. It reads on in the ring at its own pace: while its client doesn't take what was sent nothing more is
-/// made for it, and one that falls behind the ring is told that its place is lost (410), as after a compaction.
+/// One client that is told of changes as they come. It reads on in the ring at its own pace: while its client doesn't take what was sent nothing more
+/// is made for it, and one that falls behind the ring is told that its place is lost (410), as after a compaction.
 final class Watch: TimerTarget {
     /// From where it begins.
     struct Start {

@@ -5,8 +5,8 @@ internal import Documents
 internal import Mesh
 internal import Store
 
-/// Which workloads of the mesh's hosts have which address: an address that two of them had would be taken for one of them. Follows the cache. On the loop of
-/// the API.
+/// Which workloads of the mesh's hosts have which address: an address that two of them had would be taken for one of them. Follows the cache. On the
+/// loop of the API.
 final class WorkloadAddresses: StateObserver {
     private var table = AddressTable()
 

@@ -5,8 +5,9 @@ internal import Documents
 internal import Mesh
 internal import Store
 
-/// Which workload has which address, as an object of its own per address: where several replicas share a store, of two that register one address at the same
-/// moment one gets it (I23). A replica that stands alone sees its own registrations before the store does, and needs none. Pure: it says what to write.
+/// Which workload has which address, as an object of its own per address: where several replicas share a store, of two that register one address at
+/// the same moment one gets it (I23). A replica that stands alone sees its own registrations before the store does, and needs none. Pure: it says
+/// what to write.
 enum WorkloadClaims {
     static let resource = "_workloadaddresses"
     /// Of one workload: with all that goes with them they fit into one transaction.
@@ -18,8 +19,8 @@ enum WorkloadClaims {
 
     static func text(_ workload: String) -> [UInt8] { Value.object([("workload", .string(workload))]).jsonBytes }
 
-    /// What has to hold, and to be written, so that a workload has these places. Whether another has one of them was looked up before: a claim that stands here
-    /// all the same is one that was left behind.
+    /// What has to hold, and to be written, so that a workload has these places. Whether another has one of them was looked up before: a claim that
+    /// stands here all the same is one that was left behind.
     static func claim(_ places: [NetworkAddress], for workload: String, in cache: ObjectCache) -> StoreTransaction {
         var transaction = StoreTransaction()
         for place in Set(places) {

@@ -42,6 +42,9 @@ struct ControlMetrics {
             &writer, "warren_control_refused", .counter, "Responses that hosts refused, by type.",
             types.map { (["type": $0.rawValue], Double(metrics.refused[$0.rank])) })
         write(
+            &writer, "warren_control_unknown_types", .counter, "Requests of hosts for types that aren't known here.",
+            [([:], Double(metrics.unknownTypes))])
+        write(
             &writer, "warren_control_certificates_issued", .counter, "Certificates issued, by what for.",
             counters.issued.sorted { $0.key.rawValue < $1.key.rawValue }.map { (["use": $0.key.rawValue], Double($0.value)) })
         write(

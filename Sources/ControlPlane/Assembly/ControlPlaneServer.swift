@@ -215,6 +215,7 @@ final class ControlPlaneServer: TimerTarget {
             if let interval = notify?.watchdogInterval { _ = loop.arm(interval, self, tag: Tag.alive) }
         case Tag.trim:
             Limits.trimMemory()
+            audit.tellDropped()
             _ = loop.arm(.seconds(30), self, tag: Tag.trim)
         default: loop.stop()
         }
@@ -253,7 +254,7 @@ final class ControlPlaneServer: TimerTarget {
 
     private func report(_ exchange: any HTTPExchange, _ principal: Principal) {
         guard case .node(let node) = principal.role else {
-            audit.refused("report", "node", by: principal.name, from: exchange.peer.place, "not a host")
+            audit.refused(at: .reports, "report", "node", by: principal.name, from: exchange.peer.place, "not a host")
             return exchange.respond(
                 ControlAnswer.failure(APIStatus(.forbidden, "reports are sent by hosts; this is \(principal.name)")))
         }
@@ -290,7 +291,8 @@ final class ControlPlaneServer: TimerTarget {
         do throws(APIStatus) {
             let principal = try authenticator.principal(for: exchange.head, peer: exchange.peer)
             guard case .node(let node) = principal.role else {
-                audit.refused("discovery", "mesh", by: principal.name, from: exchange.peer.place, "not a host")
+                audit.refused(
+                    at: .discovery, "discovery", "mesh", by: principal.name, from: exchange.peer.place, "not a host")
                 return stream.finish(GRPCStatus(.permissionDenied, "discovery is for hosts; this is \(principal.name)"))
             }
             discovery.attach(

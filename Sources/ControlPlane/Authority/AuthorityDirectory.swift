@@ -161,6 +161,12 @@ enum AuthorityFiles {
         do throws(Errno) {
             pem = try File.read(file, limit: Certificate.maximumFile)
         } catch { throw AuthorityFailure("\(file) can't be read: \(error)") }
+        return try parsed(file, pem, parse)
+    }
+
+    private static func parsed<Result>(
+        _ file: String, _ pem: [UInt8], _ parse: ([UInt8]) throws(CertificateFailure) -> Result
+    ) throws(AuthorityFailure) -> Result {
         do throws(CertificateFailure) {
             return try parse(pem)
         } catch { throw AuthorityFailure("\(file): \(error)") }
@@ -168,9 +174,10 @@ enum AuthorityFiles {
 
     /// A key that others may read is no key of ours.
     static func key(_ file: String) throws(AuthorityFailure) -> PrivateKey {
-        if let status = try? File.status(file), status.mode & 0o077 != 0 {
-            throw AuthorityFailure("\(file) may be read by others than its owner: run `chmod 600 \(file)`")
-        }
-        return try read(file) { pem throws(CertificateFailure) in try PrivateKey(pem: pem) }
+        let pem: [UInt8]
+        do throws(PrivateFile.Fault) {
+            pem = try PrivateFile.read(file, limit: Certificate.maximumFile)
+        } catch { throw AuthorityFailure(error.sentence(file)) }
+        return try parsed(file, pem) { pem throws(CertificateFailure) in try PrivateKey(pem: pem) }
     }
 }

@@ -22,7 +22,6 @@ package final class CertificateService {
     private let audit: Audit
     private let now: @Sendable () -> Int64
     private var calls: [ObjectIdentifier: CertificateCall] = [:]
-    private var quota = AuditQuota()
 
     /// How many calls may be open. A host asks for one certificate after the other.
     private static let maximumCalls = 2048
@@ -137,10 +136,7 @@ package final class CertificateService {
         _ done: (Result<CertificateAPI.Response, GRPCStatus>) -> Void
     ) {
         counters.refused(refusal.reason)
-        if let dropped = quota.take(principal.name, now: loop.now) {
-            let more = dropped > 0 ? " (and \(dropped) before that weren't written)" : ""
-            audit.refused("certificate", "workload", by: principal.name, from: place, refusal.description + more)
-        }
+        audit.refused(at: .certificates, "certificate", "workload", by: principal.name, from: place, refusal.description)
         done(.failure(GRPCStatus(refusal.code, refusal.description)))
     }
 }

@@ -71,7 +71,8 @@ package final class ServingCredential: TimerTarget {
             case .success(true): audit.done("rotation", "authority", by: "warren-control", from: "itself", "intermediate")
             case .success(false): break
             case .failure(let failure):
-                audit.refused("rotation", "authority", by: "warren-control", from: "itself", failure.description)
+                audit.refused(
+                    at: .authority, "rotation", "authority", by: "warren-control", from: "itself", failure.description)
             }
         }
         let begin = current.notBefore + CertificateAuthority.backdating
@@ -100,7 +101,8 @@ package final class ServingCredential: TimerTarget {
                 onRenewed?(credential)
             case .failure(let failure):
                 counters.refused(.authority)
-                audit.refused("certificate", "warren-control", by: "warren-control", from: "itself", failure.description)
+                audit.refused(
+                    at: .authority, "certificate", "warren-control", by: "warren-control", from: "itself", failure.description)
             }
         }
         if !isTaken { isRenewing = false }

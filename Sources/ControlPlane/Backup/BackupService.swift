@@ -60,7 +60,7 @@ final class BackupService {
     }
 
     private func refuse(_ exchange: any HTTPExchange, _ principal: Principal, _ why: String) {
-        audit.refused("backup", "store", by: principal.name, from: exchange.peer.place, why)
+        audit.refused(at: .backup, "backup", "store", by: principal.name, from: exchange.peer.place, why)
         exchange.respond(ControlAnswer.failure(APIStatus(.forbidden, why)))
     }
 

@@ -60,7 +60,8 @@ package final class AdminService {
             return true
         }
         guard principal.role == .admin else {
-            audit.refused(exchange.head.method, path, by: principal.name, from: exchange.peer.place, "not an admin")
+            audit.refused(
+                at: .administration, exchange.head.method, path, by: principal.name, from: exchange.peer.place, "not an admin")
             exchange.respond(ControlAnswer.failure(APIStatus(.forbidden, "\(path) is for admins; this is \(principal.name)")))
             return true
         }
@@ -162,7 +163,8 @@ package final class AdminService {
         guard others > 0 else { return }
         throw APIStatus(
             .conflict,
-            "\(others) more replicas serve this mesh, with authorities of their own: give all of them the new root as files (authority.roots), or stop the others first"
+            "\(others) more replicas serve this mesh, with authorities of their own: give all of them the new root as files "
+                + "(authority.roots), or stop the others first"
         )
     }
 

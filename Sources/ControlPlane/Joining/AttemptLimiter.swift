@@ -3,8 +3,8 @@
 package import Bytes
 package import Kernel
 
-/// How often an address may be wrong about who it is. Secrets have 256 bits and need no such help; it is the log, the store and the processor that
-/// are spared. Bounded: who floods from many addresses pushes out those that were wrong longest ago. On the loop of the API.
+/// How often an address may be wrong about who it is. Secrets have 256 bits and need no such help; it is the store and the processor that are
+/// spared. Bounded: who floods from many addresses pushes out those that were wrong longest ago. On the loop of the API.
 package struct AttemptLimiter {
     private struct Account {
         var left: Double
@@ -26,7 +26,7 @@ package struct AttemptLimiter {
         return Self.left(account, now) >= 1
     }
 
-    /// It failed once more. False if it had no more to spend: that needs no line in the log.
+    /// It failed once more. False if it had no more to spend.
     package mutating func failed(_ address: IPAddress?, now: Instant) -> Bool {
         guard let address else { return true }
         let key = Self.key(address)
@@ -50,7 +50,7 @@ package struct AttemptLimiter {
     }
 
     /// Who has one IPv6 address has the other 2^64 of its network too.
-    private static func key(_ address: IPAddress) -> IPAddress {
+    static func key(_ address: IPAddress) -> IPAddress {
         address.family == .v4 ? address : IPAddress(v6High: address.mapped.high, 0)
     }
 }

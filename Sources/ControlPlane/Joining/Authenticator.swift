@@ -16,8 +16,6 @@ package final class Authenticator {
     private let now: () -> Int64
     /// Of joins too.
     package var limiter = AttemptLimiter()
-    /// Of lines about who showed nothing, which isn't an attempt.
-    private var quota = AuditQuota()
 
     package init(
         book: AccessBook, trustDomain: String, audit: Audit, now: @escaping () -> Int64 = { WallTime.now().seconds }
@@ -52,8 +50,10 @@ package final class Authenticator {
 
     /// A certificate was shown that isn't taken, so that no request came.
     package func noteStranger(_ peer: HTTPPeer, _ failure: TLSFailure) {
-        guard limiter.failed(peer.address?.ip, now: Instant.now()) else { return }
-        audit.refused("authentication", "connection", by: "unknown", from: peer.place, failure.description)
+        _ = limiter.failed(peer.address?.ip, now: Instant.now())
+        audit.refused(
+            at: .authentication, "authentication", "connection", by: "unknown", asker: peer.origin, from: peer.place,
+            failure.description)
     }
 
     /// How a gRPC call ends whose caller isn't known.
@@ -101,7 +101,8 @@ package final class Authenticator {
 
     private func local(_ process: HTTPPeer.Process, _ peer: HTTPPeer) throws(APIStatus) -> Principal {
         guard process.user == 0 else {
-            audit.refused("authentication", "socket", by: "uid \(process.user)", from: peer.place, "not root")
+            audit.refused(
+                at: .authentication, "authentication", "socket", by: "uid \(process.user)", from: peer.place, "not root")
             throw APIStatus(
                 .forbidden,
                 "the socket of the control plane is root's: use sudo, or send a token (`warren token create` makes one)")
@@ -138,16 +139,11 @@ package final class Authenticator {
     }
 
     private func refuse(_ peer: HTTPPeer, _ why: String, _ said: String, isAttempt: Bool = true) -> APIStatus {
-        guard isAttempt else {
-            if quota.take(peer.address?.ip.description ?? "", now: Instant.now()) != nil {
-                audit.refused("authentication", "request", by: "unknown", from: peer.place, why)
-            }
-            return APIStatus(.unauthorized, said)
-        }
-        guard limiter.failed(peer.address?.ip, now: Instant.now()) else {
+        audit.refused(
+            at: .authentication, "authentication", "request", by: "unknown", asker: peer.origin, from: peer.place, why)
+        guard !isAttempt || limiter.failed(peer.address?.ip, now: Instant.now()) else {
             return APIStatus(.tooManyRequests, "too many requests from here failed to say who asks: wait some seconds")
         }
-        audit.refused("authentication", "request", by: "unknown", from: peer.place, why)
         return APIStatus(.unauthorized, said)
     }
 }

@@ -101,7 +101,8 @@ package final class JoinService {
         // By its certificate: a token of a host ends, and must not become a certificate that renews itself for ever.
         guard case .node(let name) = principal.role, !exchange.head.headers.contains("authorization") else {
             counters.refused(.notANode)
-            audit.refused("renewal", "node", by: principal.name, from: exchange.peer.place, "no node certificate was shown")
+            audit.refused(
+                at: .joining, "renewal", "node", by: principal.name, from: exchange.peer.place, "no node certificate was shown")
             exchange.respond(
                 ControlAnswer.failure(APIStatus(.forbidden, "a host renews its certificate by showing the one that it has")))
             return
@@ -145,8 +146,10 @@ package final class JoinService {
             book.whenReached(member.revision) { exchange.respond(answer) }
         case .failure(let refusal):
             counters.refused(refusal.kind)
-            let isHeard = !refusal.isAttempt || authenticator.limiter.failed(exchange.peer.address?.ip, now: .now())
-            if isHeard { audit.refused(action, "node \(node)", by: who, from: exchange.peer.place, refusal.reason) }
+            if refusal.isAttempt { _ = authenticator.limiter.failed(exchange.peer.address?.ip, now: .now()) }
+            audit.refused(
+                at: .joining, action, "node \(node)", by: who, asker: exchange.peer.origin, from: exchange.peer.place,
+                refusal.reason)
             exchange.respond(ControlAnswer.failure(refusal.status))
         }
     }

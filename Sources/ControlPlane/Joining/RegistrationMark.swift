@@ -4,8 +4,8 @@ internal import Documents
 internal import Mesh
 internal import ResourceAPI
 
-/// Which host made a WorkloadEntry itself: an annotation that only the control plane sets for hosts. What a host made may go with it; what an admin wrote
-/// stays until somebody removes it (I21). Pure.
+/// Which host made a WorkloadEntry itself: an annotation that only the control plane sets for hosts. What a host made may go with it; what an admin
+/// wrote stays until somebody removes it (I21). Pure.
 enum RegistrationMark {
     private static let place = ["metadata", "annotations", WellKnown.registeredBy]
 

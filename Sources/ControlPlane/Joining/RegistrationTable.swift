@@ -3,8 +3,8 @@
 internal import Bytes
 internal import Store
 
-/// The WorkloadEntries that name a host of the mesh, by key and by host: some fifty thousand, in flat arrays. Their texts are shared with the cache and read
-/// when somebody asks. A value.
+/// The WorkloadEntries that name a host of the mesh, by key and by host: some fifty thousand, in flat arrays. Their texts are shared with the cache
+/// and read when somebody asks. A value.
 struct RegistrationTable {
     private struct Entry {
         let namespace: String

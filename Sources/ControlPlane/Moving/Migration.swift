@@ -4,8 +4,8 @@ internal import Daemon
 internal import Kernel
 internal import Store
 
-/// Moves a control plane's store from its file into etcd, while it doesn't run: identity and all objects stay, tokens too, and revisions go on above those
-/// that clients and hosts have seen (I21). At no moment do both places serve. Blocking.
+/// Moves a control plane's store from its file into etcd, while it doesn't run: identity and all objects stay, tokens too, and revisions go on above
+/// those that clients and hosts have seen (I21). At no moment do both places serve. Blocking.
 ///
 ///     file locked ──► copied, verified ──► file says where it went ──► etcd serves
 ///
@@ -25,7 +25,8 @@ struct Migration {
         try attempt { () throws(StoreFailure) in try Self.check(store, address) }
         guard let authority = try Assembly.standingAuthority(configuration) else {
             throw ControlFailure(
-                "\(configuration.authorityDirectory) holds no authority, and hosts trust that of this mesh: name the configuration that warren-control was started with by --config"
+                "\(configuration.authorityDirectory) holds no authority, and hosts trust that of this mesh: "
+                    + "name the configuration that warren-control was started with by --config"
             )
         }
         let (revision, count) = try attempt { () throws(StoreFailure) in
@@ -61,7 +62,8 @@ struct Migration {
             let contents = StoreContents(identity: store.identity, revision: try store.revision(), objects: [])
             guard try EtcdMove(contents, to: settings, tell: tell).abandon() else {
                 throw .unusable(
-                    "the store is at \(address) whole, and served from there: set store.etcd to it. The way back is a backup of it, by `warren control backup` and `restore --replace`"
+                    "the store is at \(address) whole, and served from there: set store.etcd to it. The way back is a backup of it, "
+                        + "by `warren control backup` and `restore --replace`"
                 )
             }
             try store.move(to: nil)
@@ -88,7 +90,8 @@ struct Migration {
         do throws(StoreFailure) { return try SQLiteStore(path: path, isMoving: true) } catch {
             guard case .unavailable = error else { throw ControlFailure("the store can't be moved: \(error.text)") }
             throw ControlFailure(
-                "the store can't be moved: \(error.text). A store is moved while warren-control doesn't run: `systemctl stop warren-control`; hosts serve on meanwhile"
+                "the store can't be moved: \(error.text). A store is moved while warren-control doesn't run: "
+                    + "`systemctl stop warren-control`; hosts serve on meanwhile"
             )
         }
     }

@@ -4,8 +4,9 @@ internal import Daemon
 internal import Kernel
 internal import Store
 
-/// Puts a backup back, while no control plane runs: the authority first, then the store, which serves when it is whole. Tokens are gone with that; hosts go
-/// on by their certificates, and take the store over since it has its identity and a revision above all that they have seen (I21, I22). Blocking.
+/// Puts a backup back, while no control plane runs: the authority first, then the store, which serves when it is whole. Tokens are gone with that;
+/// hosts go on by their certificates, and take the store over since it has its identity and a revision above all that they have seen (I21, I22).
+/// Blocking.
 struct Restore {
     let file: String
     let passphraseFile: String?
@@ -110,11 +111,10 @@ struct Restore {
 
     /// The first line of a file that its owner alone may read.
     static func passphrase(_ path: String) throws(ControlFailure) -> [UInt8] {
-        guard let status = try? File.status(path), status.mode & 0o077 == 0 else {
-            throw ControlFailure("\(path) isn't there, or may be read by others than its owner: run `chmod 600 \(path)`")
-        }
-        do throws(Errno) { return Array(try File.read(path, limit: 4096).prefix { $0 != 0x0a }) } catch {
-            throw ControlFailure("\(path) can't be read: \(error)")
+        do throws(PrivateFile.Fault) {
+            return Array(try PrivateFile.read(path, limit: 4096, takesPipe: true).prefix { $0 != 0x0a })
+        } catch {
+            throw ControlFailure(error.sentence(path))
         }
     }
 }

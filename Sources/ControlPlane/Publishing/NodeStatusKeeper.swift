@@ -8,8 +8,8 @@ internal import ResourceAPI
 internal import Store
 internal import Telemetry
 
-/// Keeps the status of each `Node` as discovery and reports tell it, and tells the publisher whose workloads are out of reach. Changes are gathered: five
-/// hundred hosts that come at once are one write. On the loop of the API.
+/// Keeps the status of each `Node` as discovery and reports tell it, and tells the publisher whose workloads are out of reach. Changes are gathered:
+/// five hundred hosts that come at once are one write. On the loop of the API.
 final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
     private static let interval = Interval.seconds(2)
     private static let batch = StoreTransaction.limit
@@ -22,6 +22,8 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
     private let loop: Loop
     private let log: Log
     private var dirty: Set<String> = []
+    /// Of lines about what hosts do wrong.
+    private var quota = AuditQuota()
     /// Hosts that are connected to another replica, as their status says, and to which.
     private var elsewhere: [String: String] = [:]
     private var isWriting = false
@@ -103,8 +105,19 @@ final class NodeStatusKeeper: DiscoveryObserver, TimerTarget {
     }
 
     func refused(node: String, type: ResourceType, error: String) {
-        log.warn("host \(node) refused resources of \(type.rawValue): \(error.prefix(512))")
+        complain(of: node, "refused resources of \(type.rawValue): \(error.prefix(512))")
         dirty.insert(node)
+    }
+
+    func asked(node: String, unknownType: String) {
+        complain(
+            of: node, "asks for \(unknownType.prefix(256)), which this control plane doesn't know: it is told that there is none")
+    }
+
+    /// A line, unless the host had many.
+    private func complain(of node: String, _ words: @autoclosure () -> String) {
+        guard let dropped = quota.take(node, now: .now()) else { return }
+        log.warn("host \(node) \(words())\(AuditQuota.words(dropped))")
     }
 
     func acknowledged(revision: UInt64) {}

@@ -3,8 +3,8 @@
 internal import Documents
 internal import Mesh
 
-/// What hosts make of an AuthorizationPolicy, as a condition by the name and with the reasons that istiod writes for its ztunnels: whether they judge by it, and
-/// what in it only a waypoint could judge, of which there is none (I16). It follows from the policy alone. Pure.
+/// What hosts make of an AuthorizationPolicy, as a condition by the name and with the reasons that istiod writes for its ztunnels: whether they judge
+/// by it, and what in it only a waypoint could judge, of which there is none (I16). It follows from the policy alone. Pure.
 enum PolicyAcceptance {
     static let resource = "authorizationpolicies.security.istio.io"
     private static let type = "ZtunnelAccepted"

@@ -5,8 +5,8 @@ internal import Documents
 internal import Store
 internal import TLS
 
-/// Whom the mesh of a store trusts: the digests of its roots, no key (I22). Every replica has an authority of its own; one whose root the hosts don't know would
-/// cut off those that come to it, so it doesn't begin. Blocking.
+/// Whom the mesh of a store trusts: the digests of its roots, no key (I22). Every replica has an authority of its own; one whose root the hosts don't
+/// know would cut off those that come to it, so it doesn't begin. Blocking.
 enum MeshRoots {
     static let key = StoreKey("_authority", "roots")
     private static let attempts = 8

@@ -4,9 +4,9 @@ package import Kernel
 package import Loop
 package import Store
 
-/// Which replicas of the control plane there are. Each has a name in the store, new with each start, that ends with it: whoever sees it vanish knows that
-/// what only that replica knew, which hosts are connected to it for instance, isn't so any more. On the loop of the API; the store, which blocks, is asked by
-/// a thread that ends with the process.
+/// Which replicas of the control plane there are. Each has a name in the store, new with each start, that ends with it: whoever sees it vanish knows
+/// that what only that replica knew, which hosts are connected to it for instance, isn't so any more. On the loop of the API; the store, which
+/// blocks, is asked by a thread that ends with the process.
 package final class Replicas {
     /// Of names in the store.
     private static let prefix = "replica/"

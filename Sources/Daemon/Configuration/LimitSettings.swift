@@ -38,27 +38,33 @@ package struct LimitSettings: Sendable {
             because: "With 100 streams each, on two loops, all 28,232 ports that one client address has."),
         .integer(
             "limits.handshakes", \.limits.handshakes, 1...100_000,
-            "TLS handshakes under way on one loop that peers began, a quarter of them with one workload, a sixteenth from one address; further ones are closed unheard, and their peers come again.",
+            "TLS handshakes under way on one loop that peers began, a quarter of them with one workload, a sixteenth from one address; "
+                + "further ones are closed unheard, and their peers come again.",
             because:
-                "Each costs about 40 kB and a millisecond; a thousand is a second of work, the patience of a connect. A workload or peer that is flooded or floods leaves the others theirs."
+                "Each costs about 40 kB and a millisecond; a thousand is a second of work, the patience of a connect. "
+                + "A workload or peer that is flooded or floods leaves the others theirs."
         ),
         .integer(
             "limits.peerHandshakes", \.limits.peerHandshakes, 10...100_000,
-            "Handshakes that one address may begin on one loop within ten seconds. One in vain counts as ten more, a tunnel that was closed for a flood as fifty; beyond, its connections are closed unheard.",
+            "Handshakes that one address may begin on one loop within ten seconds. One in vain counts as ten more, "
+                + "a tunnel that was closed for a flood as fifty; beyond, its connections are closed unheard.",
             because:
-                "A handshake costs a millisecond: 40 in a second are 4 % of a loop. Restarting hosts begin some hundred at once, and then none for minutes."
+                "A handshake costs a millisecond: 40 in a second are 4 % of a loop. Restarting hosts begin some hundred at once, "
+                + "and then none for minutes."
         ),
         .integer(
             "limits.peerTunnels", \.limits.peerTunnels, 1...100_000,
             "Tunnels that one address may have on one loop at once.",
             because:
-                "28,232 connections, all that one address can have to one application, need 283; a tunnel takes a descriptor and about 60 kB. More workloads behind one address, as with address translation, need more."
+                "28,232 connections, all that one address can have to one application, need 283; "
+                + "a tunnel takes a descriptor and about 60 kB. More workloads behind one address, as with address translation, need more."
         ),
         .integer(
             "limits.peerFailures", \.limits.peerFailures, 10...1_000_000,
             "CONNECTs of one address that may come to nothing on one loop within ten seconds; beyond, its CONNECTs wait until time gave some back.",
             because:
-                "One costs as much as a connection, and nobody has anything of it: a hundred in a second are 1 % of a loop. Who calls an application that is down hears it later, not never."
+                "One costs as much as a connection, and nobody has anything of it: a hundred in a second are 1 % of a loop. "
+                + "Who calls an application that is down hears it later, not never."
         ),
         .size(
             "limits.headerList", \.limits.headerList, .kibibytes(1) ... .mebibytes(1),
@@ -74,9 +80,11 @@ package struct LimitSettings: Sendable {
             because: "64 streams at their full window; the others keep small ones, which are enough for requests."),
         .size(
             "limits.heldMemory", \.limits.heldMemory, .mebibytes(4) ... .mebibytes(1 << 20),
-            "Bytes that came in tunnels and that applications haven't read, and CONNECTs that wait, half of them of one workload's or one peer's streams; the stream that brings more is reset.",
+            "Bytes that came in tunnels and that applications haven't read, and CONNECTs that wait, "
+                + "half of them of one workload's or one peer's streams; the stream that brings more is reset.",
             because:
-                "4,000 streams that nobody reads, at their first window of 256 KiB. Thirty thousand could have seven times as much, which is more than most hosts have left."
+                "4,000 streams that nobody reads, at their first window of 256 KiB. Thirty thousand could have seven times as much, "
+                + "which is more than most hosts have left."
         ),
         .integer(
             "limits.splicePipes", \.limits.splicePipes, 0...100_000,

@@ -60,7 +60,8 @@ extension Keepalive {
             because: "ztunnel's: half an hour of silence from an application's socket is its end."),
         .optionalDuration(
             "keepalive.userTimeout", \.keepalive.userTimeout, .seconds(1) ... .hours(24),
-            "How long bytes or probes may stay unacknowledged, or a peer in plaintext take nothing, before the connection ends. Not towards applications of this host.",
+            "How long bytes or probes may stay unacknowledged, or a peer in plaintext take nothing, before the connection ends. "
+                + "Not towards applications of this host.",
             because:
                 "What the kernel's 15 retransmissions come to, made exact: a rebooting switch isn't an end, a quarter of an hour is (I14)."
         ),

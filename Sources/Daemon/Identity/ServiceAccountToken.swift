@@ -4,8 +4,8 @@ internal import Documents
 package import Kernel
 internal import Wire
 
-/// What a Kubernetes service account proves itself with: a JSON Web Token that somebody writes into a file, and writes anew before it expires. A value; its
-/// text is told to nobody but the control plane.
+/// What a Kubernetes service account proves itself with: a JSON Web Token that somebody writes into a file, and writes anew before it expires. A
+/// value; its text is told to nobody but the control plane.
 package struct ServiceAccountToken: Sendable {
     /// What a token says of itself. Nobody has verified it: good for words and for what to ask, not for decisions.
     package struct Claims: Hashable, Sendable {
@@ -48,30 +48,24 @@ package struct ServiceAccountToken: Sendable {
 
     /// Reads the file, which only its owner may use: whoever reads it is whom it names. Blocking; for each call anew.
     package static func read(_ path: String) throws(Failure) -> ServiceAccountToken {
-        let (status, content): (FileStatus, [UInt8])
-        do throws(Errno) {
-            status = try File.status(path)
-            content = status.kind == .file ? try File.read(path, limit: limit + 2) : []
+        let content: [UInt8]
+        do throws(PrivateFile.Fault) {
+            content = try PrivateFile.read(path, limit: limit + 2, owner: .ownOrRoot)
         } catch {
-            switch error {
-            case .fileTooLarge: throw tooLong(path)
-            case .noSuchFile: throw Failure(description: "there is no token at \(path), where control.istiod.token says")
-            default: throw Failure(description: "the token in \(path) can't be read: \(error)")
-            }
+            throw Failure(description: words(error, path))
         }
-        if let problem = problem(status, path) { throw Failure(description: problem) }
         return try ServiceAccountToken(content, from: path)
     }
 
-    private static func problem(_ status: FileStatus, _ path: String) -> String? {
-        guard status.kind == .file else { return "\(path) is no file, so there is no token in it" }
-        guard status.owner == 0 || status.owner == Limits.userID else {
-            return "the token in \(path) is user \(status.owner)'s, who could exchange it: run `chown root \(path)`"
+    private static func words(_ fault: PrivateFile.Fault, _ path: String) -> String {
+        switch fault {
+        case .unreadable(.fileTooLarge): tooLong(path).description
+        case .unreadable(.noSuchFile): "there is no token at \(path), where control.istiod.token says"
+        case .unreadable(let failure): "the token in \(path) can't be read: \(failure)"
+        case .notAFile: "\(path) is no file, so there is no token in it"
+        case .ofUser(let user): "the token in \(path) is user \(user)'s, who could exchange it: run `chown root \(path)`"
+        case .openToOthers: "the token in \(path) may be used by others than its owner: run `chmod 600 \(path)`"
         }
-        guard status.mode & 0o077 == 0 else {
-            return "the token in \(path) may be used by others than its owner: run `chmod 600 \(path)`"
-        }
-        return nil
     }
 
     private static func tooLong(_ path: String) -> Failure {

@@ -43,8 +43,8 @@ package struct DiscoveryNode: Sendable {
     }
 }
 
-/// The client's end of one call of delta discovery: asks for everything of each type, in the words of a real ztunnel, and answers each response. Lives as
-/// long as its call, on one loop; what it holds outlives it elsewhere.
+/// The client's end of one call of delta discovery: asks for everything of each type, in the words of a real ztunnel, and answers each response.
+/// Lives as long as its call, on one loop; what it holds outlives it elsewhere.
 package final class DeltaClient: GRPCStreamDelegate {
     private let stream: any GRPCStream
     private weak var delegate: (any DeltaClientDelegate)?

@@ -6,8 +6,8 @@ internal import Bytes
 package struct HeldResources: Sendable {
     private let bounds: DiscoveryBounds
     private var lists: [ResourceType: HeldList] = [:]
-    /// Names that were held when the stream began and that the control plane can't have been told, since they have no version: they are gone unless its
-    /// first response brings them again.
+    /// Names that were held when the stream began and that the control plane can't have been told, since they have no version: they are gone unless
+    /// its first response brings them again.
     private var doubtful: [ResourceType: Set<String>] = [:]
     package private(set) var count = 0
     package private(set) var bytes = 0
@@ -30,8 +30,8 @@ package struct HeldResources: Sendable {
         doubtful = lists.mapValues { $0.unversioned }.filter { !$0.value.isEmpty }
     }
 
-    /// Takes over what the push brings. What the bounds don't allow goes over to its rejections, and what is held of the same name stays; removals are
-    /// reduced to what was held.
+    /// Takes over what the push brings. What the bounds don't allow goes over to its rejections, and what is held of the same name stays; removals
+    /// are reduced to what was held.
     package mutating func apply(_ push: inout DecodedPush) {
         guard let type = push.type else { return }
         var held = lists.removeValue(forKey: type) ?? HeldList()

@@ -45,6 +45,8 @@ package struct DiscoveryMetrics: Sendable {
     package internal(set) var acknowledged = Self.none
     package internal(set) var refused = Self.none
     package internal(set) var staleAnswers: UInt64 = 0
+    /// Requests for types that aren't known here.
+    package internal(set) var unknownTypes: UInt64 = 0
     /// Calls that were ended because too much was removed meanwhile.
     package internal(set) var overtaken: UInt64 = 0
     package internal(set) var calls: UInt64 = 0
@@ -87,6 +89,8 @@ package protocol DiscoveryObserver: AnyObject {
     func disconnected(node: String)
     /// A node refused a push.
     func refused(node: String, type: ResourceType, error: String)
+    /// A node asked for a type that isn't known here, for the first time in its call. The text is the node's, of up to a kilobyte.
+    func asked(node: String, unknownType: String)
     /// Every node that is connected has acknowledged everything up to this revision.
     func acknowledged(revision: UInt64)
 }

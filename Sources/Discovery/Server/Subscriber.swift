@@ -12,7 +12,7 @@ internal import Wire
 final class Subscriber: GRPCStreamDelegate, TimerTarget {
     /// Bytes that may wait in the transport before nothing more is put there.
     static let highWater = PushAssembly.size
-    /// Types that nobody knows, answered once each.
+    /// Types that nobody knows, answered once each; further ones aren't kept, and not answered.
     private static let strangeTypes = 16
 
     let node: String
@@ -91,7 +91,7 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
     private func take(_ request: DeltaRequestReader) throws(WireFailure) {
         if client.isEmpty, let node = request.node { introduce(node) }
         guard let type = ResourceType(rawValue: request.typeURL) else {
-            answerStranger(request.typeURL)
+            answerStranger(request)
             return
         }
         if let subscription = subscriptions[type.rank] {
@@ -154,13 +154,19 @@ final class Subscriber: GRPCStreamDelegate, TimerTarget {
         }
     }
 
-    /// A type that isn't known here is empty: a client that waits for it goes on, as it does with istiod.
-    private func answerStranger(_ typeURL: String) {
+    /// A type that isn't known here is empty, and stays so: a client that waits for it goes on, and one of a newer version goes without. istiod says
+    /// nothing at all, and xDS knows no better answer: a refusal would end the types that are known, too. So it is counted, and told to people once
+    /// for each call.
+    private func answerStranger(_ request: DeltaRequestReader) {
+        let typeURL = request.typeURL
         guard !typeURL.isEmpty else {
             end(GRPCStatus(.invalidArgument, "the request has no type_url"))
             return
         }
+        // An acknowledgement asks for nothing.
+        if request.nonce.isEmpty { server.metrics.unknownTypes &+= 1 }
         guard strangers.count < Self.strangeTypes, strangers.insert(typeURL).inserted else { return }
+        if strangers.count == 1 { server.observer?.asked(node: node, unknownType: typeURL) }
         var response = DiscoveryAPI.DeltaResponse()
         response.systemVersionInfo = server.systemVersion
         response.typeURL = typeURL

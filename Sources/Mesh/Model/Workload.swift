@@ -4,7 +4,8 @@ package import Bytes
 
 /// One thing that serves or calls: what a host must know of it to reach it, to recognise it and to decide for it.
 ///
-/// A value whose copies share their fields until one is changed: discovery, translation and snapshots hold the same ones. The fields are those of `istio.workload.Workload`; empty strings mean the defaults written beside them.
+/// A value whose copies share their fields until one is changed: discovery, translation and snapshots hold the same ones. The fields are those of
+/// `istio.workload.Workload`; empty strings mean the defaults written beside them.
 package struct Workload: Hashable, Sendable {
     package enum TunnelProtocol: Int32, Hashable, Sendable, CaseIterable {
         /// Plain TCP to the workload's own port.

@@ -2,8 +2,8 @@
 
 package import Bytes
 
-/// What a workload has for itself, and beside it what it has in common with others. A value: whoever makes many workloads fills one of these, with a common
-/// part that many share, and makes each at once.
+/// What a workload has for itself, and beside it what it has in common with others. A value: whoever makes many workloads fills one of these, with a
+/// common part that many share, and makes each at once.
 package struct WorkloadFields: Hashable, Sendable {
     package var uid = ""
     package var name = ""

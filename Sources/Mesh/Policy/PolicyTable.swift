@@ -10,8 +10,8 @@ struct PolicySet: Sendable {
     static let none = PolicySet(deny: [], allow: [], unknown: nil)
 }
 
-/// All policies, and the sets of them that apply to workloads: one for each namespace and list of names. A workload holds the number of its set, so that a
-/// policy that changes changes the sets and no workload. A value.
+/// All policies, and the sets of them that apply to workloads: one for each namespace and list of names. A workload holds the number of its set, so
+/// that a policy that changes changes the sets and no workload. A value.
 struct PolicyTable: Sendable {
     /// What decides which policies apply.
     private struct Selection: Hashable, Sendable {

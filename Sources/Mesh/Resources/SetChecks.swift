@@ -146,7 +146,8 @@ struct SetChecks {
         let bothCaptured = other.isCaptured && holder.isCaptured
         report(
             bothCaptured ? .error : .warning, MeshCode.sharedAddress, holder.metadata, field: "spec",
-            "the address \(address.address) belongs to \(other.metadata.displayName) too (\(other.metadata.file) line \(other.metadata.position.line))",
+            "the address \(address.address) belongs to \(other.metadata.displayName) too (\(other.metadata.file) line "
+                + "\(other.metadata.position.line))",
             remedy: bothCaptured
                 ? "Two captured workloads of one network need two addresses." : "Traffic to it is taken for one of them.")
     }

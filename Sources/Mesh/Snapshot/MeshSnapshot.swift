@@ -2,8 +2,8 @@
 
 package import Bytes
 
-/// The mesh at one moment, indexed for decisions. Made off the loops, handed to every loop as it is, never changed; it shares with the one before what is
-/// alike. Whoever drops the last reference pays for freeing it, so loops hand theirs back.
+/// The mesh at one moment, indexed for decisions. Made off the loops, handed to every loop as it is, never changed; it shares with the one before
+/// what is alike. Whoever drops the last reference pays for freeing it, so loops hand theirs back.
 package final class MeshSnapshot: Sendable {
     /// Counts upwards with each snapshot of a process.
     package let revision: UInt64

@@ -2,8 +2,8 @@
 
 package import Bytes
 
-/// The mesh as it goes on: takes what changes, one thing at a time, and makes snapshots that share everything else with those before. A change costs what it
-/// concerns, not what there is. A value, of one thread; snapshots of it may be anywhere.
+/// The mesh as it goes on: takes what changes, one thing at a time, and makes snapshots that share everything else with those before. A change costs
+/// what it concerns, not what there is. A value, of one thread; snapshots of it may be anywhere.
 package struct MeshTables: Sendable {
     package let options: MeshOptions
     // What snapshots share. A workload keeps its place while it is there.

@@ -4,8 +4,8 @@ internal import Bytes
 package import Mesh
 internal import Wire
 
-/// Workloads are nearly all that discovery brings, fifty thousand at once: the usual ones are read here without the message in between. What is unusual in any
-/// way (a gateway, a field twice, a value that means nothing) isn't: the general way then says what it is.
+/// Workloads are nearly all that discovery brings, fifty thousand at once: the usual ones are read here without the message in between. What is
+/// unusual in any way (a gateway, a field twice, a value that means nothing) isn't: the general way then says what it is.
 extension Workload {
     /// From the bytes of an `istio.workload.Address`; nil if that is to be read the general way.
     package init?(quickly address: ArraySlice<UInt8>, _ pool: inout WorkloadPool) {
@@ -18,8 +18,8 @@ extension Workload {
     }
 }
 
-/// What workloads have in common, by the bytes that say it: fifty thousand workloads of two thousand applications are read once for each application. A value,
-/// of one thread; it lives as long as what is received.
+/// What workloads have in common, by the bytes that say it: fifty thousand workloads of two thousand applications are read once for each application.
+/// A value, of one thread; it lives as long as what is received.
 package struct WorkloadPool: Sendable {
     private var index = SlotIndex()
     private var known: ContiguousArray<(bytes: [UInt8], common: Shared<WorkloadCommon>)> = []

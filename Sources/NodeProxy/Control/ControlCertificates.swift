@@ -11,8 +11,8 @@ internal import Telemetry
 internal import Transport
 internal import Wire
 
-/// Certificates of this host's workloads from the control plane: a fresh key here for each, a request signed with it there. A first one is waited for, for a
-/// bounded time; a renewal that fails leaves the old one. On the node's loop; keys and signatures are errands.
+/// Certificates of this host's workloads from the control plane: a fresh key here for each, a request signed with it there. A first one is waited
+/// for, for a bounded time; a renewal that fails leaves the old one. On the node's loop; keys and signatures are errands.
 final class ControlCertificates {
     typealias Completion = (Result<WorkloadCredential, AuthorityFailure>) -> Void
 
@@ -71,7 +71,8 @@ final class ControlCertificates {
 
     // MARK: - Asking
 
-    /// The certificate of a workload that has none here yet: a kept one while it is valid, else one from the control plane, within `control.firstCertificate`.
+    /// The certificate of a workload that has none here yet: a kept one while it is valid, else one from the control plane, within
+    /// `control.firstCertificate`.
     func first(_ identity: SPIFFEID, done: @escaping Completion) {
         let (shelf, roots) = (shelf, roots)
         host.work {
@@ -207,7 +208,8 @@ final class ControlCertificates {
         }
     }
 
-    /// What a control plane says is checked like a stranger's: the key is ours, the name is the one asked for, and the chain ends at the roots beside it.
+    /// What a control plane says is checked like a stranger's: the key is ours, the name is the one asked for, and the chain ends at the roots beside
+    /// it.
     static func read(
         _ answer: [UInt8], _ identity: SPIFFEID, _ key: PrivateKey, known: [Certificate]
     ) -> Result<WorkloadCredential, AuthorityFailure> {

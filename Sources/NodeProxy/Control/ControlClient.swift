@@ -9,7 +9,8 @@ internal import Loop
 internal import TLS
 internal import Telemetry
 
-/// Everything that a node has to do with its control plane, put together: connection, mesh, certificates, reports. On the node's loop, as long as the node.
+/// Everything that a node has to do with its control plane, put together: connection, mesh, certificates, reports. On the node's loop, as long as the
+/// node.
 final class ControlClient {
     /// What only a member of a mesh of `warren-control` has: a certificate of its own, which it renews, and reports.
     struct Member {

@@ -8,8 +8,8 @@ internal import Loop
 internal import TLS
 internal import Telemetry
 
-/// This host's own certificate: renewed at half of its life, the key staying the same; and the roots that come with answers. On the node's loop; the disk is
-/// an errand's.
+/// This host's own certificate: renewed at half of its life, the key staying the same; and the roots that come with answers. On the node's loop; the
+/// disk is an errand's.
 final class ControlIdentity {
     private unowned let host: any ControlHost
     private let directory: NodeDirectory

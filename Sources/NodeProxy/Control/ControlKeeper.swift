@@ -9,8 +9,8 @@ internal import TLS
 internal import Telemetry
 internal import Transport
 
-/// Keeps one connection to one of the control plane's addresses, and a call of discovery on it: tries them in turn, again and again, with growing pauses.
-/// Traffic never waits for it. On the node's loop.
+/// Keeps one connection to one of the control plane's addresses, and a call of discovery on it: tries them in turn, again and again, with growing
+/// pauses. Traffic never waits for it. On the node's loop.
 ///
 ///     waiting ─► connecting ─► connected ─► synchronised
 ///        ▲            │             │            │
@@ -89,7 +89,8 @@ final class ControlKeeper: DeltaClientDelegate {
         drop()
     }
 
-    /// A renewed certificate, or other roots: for the next connection. One that stands is made anew, well before the certificate ends that it was opened with.
+    /// A renewed certificate, or other roots: for the next connection. One that stands is made anew, well before the certificate ends that it was
+    /// opened with.
     func use(_ credential: NodeCredential) {
         standing = .member(credential)
         if case .connected = state { moveSoon() }

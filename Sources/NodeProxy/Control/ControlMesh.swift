@@ -8,9 +8,9 @@ internal import Mesh
 internal import Synchronization
 internal import Telemetry
 
-/// The mesh as a control plane says it: begins with the last good one on disk, takes what comes, and hands on a snapshot when it has been quiet for a moment.
-/// Nothing is guarded against here that somebody may want: what the control plane says was accepted there (I18), and whose word counts is looked at with
-/// each response (I21). On the node's loop; reading, building and writing are errands of the mesh.
+/// The mesh as a control plane says it: begins with the last good one on disk, takes what comes, and hands on a snapshot when it has been quiet for a
+/// moment. Nothing is guarded against here that somebody may want: what the control plane says was accepted there (I18), and whose word counts is
+/// looked at with each response (I21). On the node's loop; reading, building and writing are errands of the mesh.
 final class ControlMesh: MeshSource {
     /// What the errands have: the mesh, and where it is written down as it comes.
     private struct Kept: ~Copyable {

@@ -17,8 +17,8 @@ struct ControlOffer: Sendable {
 
     static let warren = ControlOffer(types: ResourceType.allCases, namesStore: true, declared: [], lastMesh: "last-mesh")
 
-    /// istiod: the two types of a ztunnel. Its answers begin with the time of a push and a counter, which look like a store and a revision, and are others
-    /// with every push.
+    /// istiod: the two types of a ztunnel. Its answers begin with the time of a push and a counter, which look like a store and a revision, and are
+    /// others with every push.
     static func istiod(_ workloads: [IstiodSettings.Workload], on node: String, in cluster: String) -> ControlOffer {
         ControlOffer(
             types: [.address, .authorization], namesStore: false,

@@ -8,8 +8,8 @@ internal import Kernel
 internal import Loop
 internal import Mesh
 
-/// Registers workloads of this host with the control plane, by its certificate and within its grants (I19): what `warren workload add` and `remove` ask the
-/// admin API for. On the node's loop.
+/// Registers workloads of this host with the control plane, by its certificate and within its grants (I19): what `warren workload add` and `remove`
+/// ask the admin API for. On the node's loop.
 struct ControlRegistrar {
     static let bodyLimit = 64 << 10
     private static let bound = Interval.seconds(10)

@@ -7,8 +7,8 @@ internal import Kernel
 internal import Loop
 internal import Telemetry
 
-/// Tells the control plane how this host's workloads are: it calls a workload's traffic HBONE only when its host says that it is captured (I21). At a change,
-/// and now and then. On the node's loop.
+/// Tells the control plane how this host's workloads are: it calls a workload's traffic HBONE only when its host says that it is captured (I21). At a
+/// change, and now and then. On the node's loop.
 final class ControlReporter {
     struct Workload: Hashable {
         let uid: String

@@ -15,7 +15,8 @@ struct CredentialShelf: Sendable {
     /// The first line of what is kept, and nil where there is none.
     private let mark: String?
 
-    /// - Parameter host: the digest of the key by which this host is a member, or how else it is known: what was kept before it joined anew is another host's.
+    /// - Parameter host: the digest of the key by which this host is a member, or how else it is known: what was kept before it joined anew is
+    ///   another host's.
     init(_ settings: IdentitySettings, runDirectory: String, host: String? = nil) {
         mark = host.map { "host \($0)\n" }
         directory =
@@ -33,8 +34,8 @@ struct CredentialShelf: Sendable {
 
     /// What was kept of this identity, as our own file and unread by others; whether it is valid or trusted is for the caller to say.
     func kept(_ identity: SPIFFEID, roots: [Certificate]) -> Credential? {
-        guard let path = path(identity), let status = try? File.status(path, followLink: false), status.kind == .file,
-            status.mode & 0o077 == 0, status.owner == Limits.userID, let pem = try? File.read(path, limit: Self.limit),
+        guard let path = path(identity),
+            let pem = try? PrivateFile.read(path, limit: Self.limit, owner: .own, followLink: false),
             pem.starts(with: (mark ?? "").utf8)
         else { return nil }
         guard let key = try? PrivateKey(pem: pem), let chain = try? Certificate.chain(pem: pem),

@@ -5,9 +5,9 @@ internal import Kernel
 internal import Mesh
 internal import TLS
 
-/// The last good mesh on disk: what a host starts from when no control plane answers. It is what the control plane said, as it came, in the order in which
-/// it came; so a change costs its own bytes. What stands behind the last mark that all before it is whole isn't read: nobody had that for the mesh.
-/// Blocking; run as an errand.
+/// The last good mesh on disk: what a host starts from when no control plane answers. It is what the control plane said, as it came, in the order in
+/// which it came; so a change costs its own bytes. What stands behind the last mark that all before it is whole isn't read: nobody had that for the
+/// mesh. Blocking; run as an errand.
 ///
 ///     warren-last-mesh 2\n
 ///     (kind, length as 8 bytes in network order, content) …

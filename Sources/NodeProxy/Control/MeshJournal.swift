@@ -3,8 +3,8 @@
 internal import Discovery
 internal import Kernel
 
-/// Writes the last mesh, as it comes. What is written counts from the next mark on; until the first mark of a new file the one before it stands. Blocking, on
-/// the mesh's thread; a failure is told at the next mark, which then writes everything anew.
+/// Writes the last mesh, as it comes. What is written counts from the next mark on; until the first mark of a new file the one before it stands.
+/// Blocking, on the mesh's thread; a failure is told at the next mark, which then writes everything anew.
 struct MeshJournal: ~Copyable {
     private let last: LastMesh
     private var file: Descriptor?

@@ -80,8 +80,7 @@ struct NodeDirectory: Sendable {
 
     func load() -> Result<NodeCredential, ControlFailure> {
         do throws(ControlFailure) {
-            try checkKey()
-            let (key, chain, roots) = (try read("key.pem"), try read("certificate.pem"), try read("roots.pem"))
+            let (key, chain, roots) = (try readKey(), try read("certificate.pem"), try read("roots.pem"))
             do throws(CertificateFailure) {
                 let (key, chain) = (try PrivateKey(pem: key), try Certificate.chain(pem: chain))
                 let roots = try Certificate.roots(pem: roots)
@@ -92,8 +91,8 @@ struct NodeDirectory: Sendable {
         } catch { return .failure(error) }
     }
 
-    /// For a client of istiod, which mustn't be a member of another mesh at the same time: the roots that its workloads had last, and istiod's before the
-    /// first.
+    /// For a client of istiod, which mustn't be a member of another mesh at the same time: the roots that its workloads had last, and istiod's before
+    /// the first.
     func prepareForIstiod(_ settings: IstiodSettings) -> Result<[Certificate], ControlFailure> {
         for name in ["key.pem", "certificate.pem"] where (try? File.status("\(path)/\(name)")) != nil {
             return .failure(
@@ -118,10 +117,10 @@ struct NodeDirectory: Sendable {
         }
     }
 
-    private func checkKey() throws(ControlFailure) {
-        guard let status = try? File.status("\(path)/key.pem") else { return }
-        guard status.mode & 0o077 == 0 else {
-            throw ControlFailure("\(path)/key.pem may be read by others than its owner: run `chmod 600 \(path)/key.pem`")
+    private func readKey() throws(ControlFailure) -> [UInt8] {
+        do throws(PrivateFile.Fault) { return try PrivateFile.read("\(path)/key.pem", limit: Self.limit) } catch {
+            let remedy = if case .unreadable = error { ". `warren join` makes it" } else { "" }
+            throw ControlFailure(error.sentence("\(path)/key.pem") + remedy)
         }
     }
 

@@ -88,8 +88,8 @@ struct ReceivedMesh: Sendable {
         Taken(outcome: outcome, type: type, isChange: false, isPart: false, newlyRejected: [], rejected: rejected, refusal: words)
     }
 
-    /// I21: another store, or this one as it was before, is nobody's wish until somebody says so: a backup that was put back, a control plane that was set up
-    /// anew on a known address.
+    /// I21: another store, or this one as it was before, is nobody's wish until somebody says so: a backup that was put back, a control plane that
+    /// was set up anew on a known address.
     private mutating func refusal(of position: StorePosition?, isFirst: Bool) -> String? {
         guard let position else { return nil }
         defer { acceptsAnyStore = false }

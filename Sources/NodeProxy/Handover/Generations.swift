@@ -4,8 +4,8 @@ internal import Daemon
 internal import Documents
 internal import Kernel
 
-/// The folder in which daemons that handed over tell of themselves: `PID.lock`, held as long as the process lives, `PID.json`, written each second, and
-/// `PID.sock`, its admin socket. Blocking, for microseconds; run as errands.
+/// The folder in which daemons that handed over tell of themselves: `PID.lock`, held as long as the process lives, `PID.json`, written each second,
+/// and `PID.sock`, its admin socket. Blocking, for microseconds; run as errands.
 struct Generations: Sendable {
     /// Bytes of a record that is read at most: thousands of workloads.
     private static let limit = 4 << 20

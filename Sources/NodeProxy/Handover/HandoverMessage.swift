@@ -4,8 +4,8 @@ internal import Bytes
 internal import Documents
 internal import Kernel
 
-/// What two daemons say to each other while one hands over to the other: a JSON document per packet, at most `limit` bytes. Who asks has the word; every
-/// question has one answer. docs/decisions/0016 has the states of both.
+/// What two daemons say to each other while one hands over to the other: a JSON document per packet, at most `limit` bytes. Who asks has the word;
+/// every question has one answer. docs/decisions/0016 has the states of both.
 enum HandoverMessage: Equatable, Sendable {
     /// The new one is there. Answered by `offer` or `refused`.
     case hello(version: String)

@@ -13,8 +13,8 @@ struct HandoverOffer {
     let holder: AnyObject?
 }
 
-/// One caller of the handover socket. Whatever it does, or doesn't in time, this daemon serves on as if nobody had called, until it said that it serves. On
-/// the node's loop.
+/// One caller of the handover socket. Whatever it does, or doesn't in time, this daemon serves on as if nobody had called, until it said that it
+/// serves. On the node's loop.
 ///
 ///     fresh ─hello─▶ settling ─▶ offering ─built─▶ yielding ─serving─▶ over
 final class HandoverSession: EventSource, TimerTarget {

@@ -6,8 +6,8 @@ internal import Kernel
 internal import Synchronization
 internal import Tunnel
 
-/// What a daemon got from the one before it: listeners that nobody uses here yet, each looked at before it was taken. Whoever builds something up claims
-/// what belongs to it; what nobody claimed is closed with the value. Any thread.
+/// What a daemon got from the one before it: listeners that nobody uses here yet, each looked at before it was taken. Whoever builds something up
+/// claims what belongs to it; what nobody claimed is closed with the value. Any thread.
 final class Inheritance: Sendable {
     /// Numbers of descriptors that are ours to close.
     private let held = Mutex<[HandoverItem: CInt]>([:])
@@ -93,7 +93,8 @@ extension WorkloadListener.Port {
         }
     }
 
-    /// What answers the application has the mark that stays inside: the kernel puts it on the answers of sockets that are gone too (`fwmark_reflect`),
-    /// and with the other one the last acknowledgement of a closed connection would leave for the wire, and ours would wait for it.
+    /// What answers the application has the mark that stays inside: the kernel puts it on the answers of sockets that are gone too
+    /// (`fwmark_reflect`), and with the other one the last acknowledgement of a closed connection would leave for the wire, and ours would wait for
+    /// it.
     var mark: UInt32 { self == .outbound ? Mark.answering : HBONE.leavingMark }
 }

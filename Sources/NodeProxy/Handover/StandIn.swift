@@ -3,8 +3,8 @@
 internal import Daemon
 internal import Kernel
 
-/// The process that is systemd's main process of the unit for the moment between `warrend upgrade` and the restart that it asks for: it does nothing, so that
-/// systemd can end it, and what it ended by that isn't the daemon which serves.
+/// The process that is systemd's main process of the unit for the moment between `warrend upgrade` and the restart that it asks for: it does nothing,
+/// so that systemd can end it, and what it ended by that isn't the daemon which serves.
 ///
 /// It is made by a child that ends at once, so that it comes to be systemd's own child, whose end systemd is told.
 enum StandIn {

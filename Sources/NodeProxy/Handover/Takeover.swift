@@ -5,8 +5,8 @@ internal import Kernel
 internal import Loop
 internal import Telemetry
 
-/// A new daemon's side of a hand-over, from the first question until the one before it drains. Until that says `go` nothing here accepts, and any fault ends
-/// this process while the other serves on. The questions at the start block; then on the node's loop.
+/// A new daemon's side of a hand-over, from the first question until the one before it drains. Until that says `go` nothing here accepts, and any
+/// fault ends this process while the other serves on. The questions at the start block; then on the node's loop.
 ///
 ///     building ──built──▶ waiting ──go──▶ yielding ──draining──▶ done
 ///        └──── the other one died: nobody else serves ────────────▲

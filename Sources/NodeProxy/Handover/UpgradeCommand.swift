@@ -3,8 +3,8 @@
 internal import Daemon
 internal import Kernel
 
-/// `warrend upgrade`: has systemd start the program that is installed now, while the one that runs serves until the new one does, and then finishes its
-/// connections outside of the unit. docs/decisions/0016 says why so. Blocking.
+/// `warrend upgrade`: has systemd start the program that is installed now, while the one that runs serves until the new one does, and then finishes
+/// its connections outside of the unit. docs/decisions/0016 says why so. Blocking.
 enum UpgradeCommand {
     static let unit = "warrend.service"
 

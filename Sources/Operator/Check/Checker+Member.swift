@@ -5,8 +5,8 @@ internal import Daemon
 internal import Kernel
 internal import TLS
 
-/// A host that is a member of a mesh with a control plane: its own certificate, and whether the control plane is there. It has no files of the mesh and no
-/// authority of its own.
+/// A host that is a member of a mesh with a control plane: its own certificate, and whether the control plane is there. It has no files of the mesh
+/// and no authority of its own.
 extension Checker {
     /// How many hosts can be asked without `check` taking minutes.
     private static let maximumAddresses = 4

@@ -124,7 +124,8 @@ struct ControlAnswerReader {
             guard isHTTP, input.count - offset < Self.headLimit else { throw Self.foreign }
             return false
         }
-        let lines = String(decoding: input[offset..<end.lowerBound], as: UTF8.self).split(separator: "\r\n")
+        let lines = String(decoding: input[offset..<end.lowerBound], as: UTF8.self)
+            .split(separator: "\r\n", omittingEmptySubsequences: false)
         let words = lines.first?.split(separator: " ") ?? []
         guard words.count >= 2, words[0] == "HTTP/1.1" || words[0] == "HTTP/1.0", words[1].utf8.count == 3,
             let code = Int(words[1]),
@@ -133,28 +134,46 @@ struct ControlAnswerReader {
         offset = end.upperBound
         // Informational answers precede the one that counts.
         guard code >= 200 else { return true }
+        let fields = try lines.dropFirst().map { line throws(ControlFailure) in try Field(line) }
         status = code
-        state = try Self.framing(lines.dropFirst(), isEmpty: code == 204 || code == 304)
-        warnings = lines.dropFirst().compactMap { line in
-            let parts = line.split(separator: ":", maxSplits: 1)
-            return parts.count == 2 && parts[0].lowercased() == "warning" ? String(parts[1]) : nil
-        }
+        state = try Self.framing(fields, isEmpty: code == 204 || code == 304)
+        warnings = fields.filter { $0.name == "warning" }.map(\.value)
         return true
     }
 
-    private static func framing(_ lines: ArraySlice<Substring>, isEmpty: Bool) throws(ControlFailure) -> State {
+    /// One field of a head (RFC 9112 §5).
+    private struct Field {
+        /// In lower case.
+        let name: String
+        /// Without the space around it.
+        let value: String
+
+        init(_ line: Substring) throws(ControlFailure) {
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            // A space before the colon, or a line that goes on with the one before, is nothing that a server may send.
+            guard parts.count == 2, !parts[0].isEmpty, parts[0].utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+                throw ControlAnswerReader.foreign
+            }
+            func isSpace(_ character: Character) -> Bool { character == " " || character == "\t" }
+            name = parts[0].lowercased()
+            var value = parts[1].drop(while: isSpace)
+            while let last = value.last, isSpace(last) { value.removeLast() }
+            self.value = String(value)
+        }
+    }
+
+    private static func framing(_ fields: [Field], isEmpty: Bool) throws(ControlFailure) -> State {
         var length: Int?
         var isChunked = false
-        for line in lines {
-            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2 else { throw foreign }
-            let value = String(parts[1]).split(separator: " ").joined(separator: " ").lowercased()
-            switch parts[0].lowercased() {
+        for field in fields {
+            switch field.name {
             case "transfer-encoding":
-                guard value == "chunked" else { throw foreign }
+                guard field.value.lowercased() == "chunked" else { throw foreign }
                 isChunked = true
             case "content-length":
-                guard let number = Int(value), number >= 0, length == nil || length == number else { throw foreign }
+                guard field.value.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(field.value),
+                    length == nil || length == number
+                else { throw foreign }
                 length = number
             default: break
             }

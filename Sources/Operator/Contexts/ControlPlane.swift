@@ -9,7 +9,7 @@ final class ControlPlane {
     let catalogue: ResourceCatalogue
     /// Tells a person what the server warns of.
     private let warn: (String) -> Void
-    private var warned: Set<String> = []
+    private var warnings = WarningList()
 
     /// What an answer may be, which is much: a list of all workloads of the largest mesh has some 50 MB.
     static let answerLimits: DocumentLimits = {
@@ -33,7 +33,9 @@ final class ControlPlane {
         do throws(ControlFailure) {
             let context = try ContextChoice.resolve(invocation, session)
             let client = try session.connect(try ContextChoice.endpoint(context))
-            return try body(ControlPlane(context, client) { session.console.complain("Warning: \(printable($0))\n") })
+            let plane = ControlPlane(context, client) { session.console.complain("Warning: \(printable($0))\n") }
+            defer { plane.tellWarningsLeft() }
+            return try body(plane)
         } catch {
             return session.failed(error)
         }
@@ -54,10 +56,15 @@ final class ControlPlane {
     /// Sends it, and tells each warning of the answer once in a run, whatever the status is.
     private func ask(_ request: ControlRequest) throws(ControlFailure) -> ControlAnswer {
         let answer = try client.send(request)
-        for value in answer.warnings where warned.count < ServerWarning.limit {
-            if let text = ServerWarning.text(value), warned.insert(text).inserted { warn(text) }
+        for value in answer.warnings {
+            if let text = ServerWarning.text(value), warnings.take(text) { warn(text) }
         }
         return answer
+    }
+
+    /// At the end of a run: how many warnings were more than a person reads.
+    private func tellWarningsLeft() {
+        if warnings.left > 0 { warn("\(warnings.left) more of the control plane's warnings aren't shown") }
     }
 
     func get(_ target: String, accept: String = "application/json") throws(ControlFailure) -> Value {

@@ -141,14 +141,10 @@ enum ControlCommand {
 
     /// The first line of a file that its owner alone may read.
     private static func passphrase(_ path: String) throws(ControlFailure) -> String {
-        guard let status = try? File.status(path), status.mode & 0o077 == 0 else {
-            throw ControlFailure(
-                "\(path) isn't there, or may be read by others than its owner", remedy: "Run `chmod 600 \(path)`.")
-        }
-        do throws(Errno) {
-            return String(decoding: try File.read(path, limit: 4096).prefix { $0 != 0x0a }, as: UTF8.self)
+        do throws(PrivateFile.Fault) {
+            return String(decoding: try PrivateFile.read(path, limit: 4096, takesPipe: true).prefix { $0 != 0x0a }, as: UTF8.self)
         } catch {
-            throw ControlFailure("\(path) can't be read: \(error)")
+            throw ControlFailure(error.sentence(path))
         }
     }
 

@@ -10,7 +10,8 @@ enum LeaveCommand {
     static let command = Command(
         "leave", "Take this host out of its mesh: undo `warren join`.",
         detail:
-            "Stops warrend, has it release what it captured, removes this host's key, certificate and mesh, and takes the control plane out of the configuration; other"
+            "Stops warrend, has it release what it captured, removes this host's key, certificate and mesh, "
+            + "and takes the control plane out of the configuration; other"
             + " settings stay. The control plane is told; where it can't be, or doesn't let a host remove itself, an admin removes the host:"
             + " warren delete node NAME.",
         options: [
@@ -73,7 +74,8 @@ enum LeaveCommand {
             "This host has left its mesh; its key and certificate are gone from \(printable(result.cell("removed") ?? "")).\n"
         if result["told"]?.boolValue != true {
             text +=
-                "The control plane still lists it (\(printable(result.cell("why") ?? ""))): an admin runs `warren delete node \(printable(result.cell("node") ?? "NAME"))`.\n"
+                "The control plane still lists it (\(printable(result.cell("why") ?? ""))): an admin runs `warren delete node "
+                + "\(printable(result.cell("node") ?? "NAME"))`.\n"
         }
         if result["stopped"]?.boolValue != true { text += "Stop warrend now, if it runs: it isn't a service of systemd here.\n" }
         if result["released"]?.boolValue != true {

@@ -5,7 +5,8 @@ import Wire
 
 /// An OpenAPI v2 document in the protobuf of `openapi.v2.Document` (gnostic's OpenAPIv2.proto), which kubectl before 1.27 wants instead of JSON.
 ///
-/// A walk over the JSON document by the tables of the messages: a key without a place in them is kept in `unplaced`, so that a test can say that nothing is lost.
+/// A walk over the JSON document by the tables of the messages: a key without a place in them is kept in `unplaced`, so that a test can say that
+/// nothing is lost.
 struct OpenAPIProtobuf {
     private(set) var bytes: [UInt8] = []
     /// Keys of the document that its protobuf has no field for, with the message in which they stood.

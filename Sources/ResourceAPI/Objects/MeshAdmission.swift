@@ -66,9 +66,10 @@ struct MeshAdmission {
             guard let address = IPAddress(text), let other = context.holders(address, network).first(where: { $0 != own }) else {
                 return nil
             }
+            let whose = context.mayRead(other) ? "the workload \(other)" : "another workload"
             return FieldError(
                 .duplicate, field, value: Value.string(text).json,
-                "it is the address of the workload \(other): two captured workloads of one network need two addresses")
+                "it is the address of \(whose): two captured workloads of one network need two addresses")
         }
     }
 }

@@ -5,7 +5,7 @@ package import Documents
 /// Decides what a write makes of an object: a pure function of the request, what stands, and a look around. The caller stores the
 /// result under the condition that what stood still stands; if it doesn't, it asks again with what stands then.
 ///
-///     body ─► checked against the schema ─► what the server keeps ─► defaults ─► rules, mesh ─► owners of fields ─► object
+///     body ─► checked against the schema ─► what the server keeps ─► defaults ─► may the asker? ─► rules, mesh ─► owners of fields ─► object
 package struct ObjectWriter {
     package struct Result: Sendable {
         /// In the storage version, without a new `resourceVersion`: the old one if it was an update.
@@ -96,7 +96,6 @@ package struct ObjectWriter {
     private mutating func made(_ written: Value, fields: ManagedFields?) throws(APIStatus) -> Result {
         var object = written
         let name = object.at("metadata", "name")?.stringValue ?? ""
-        let labels = try namespaceLabels(name)
         if kind.hasStatus { object = object.setting("status", nil) }
         var metadata = object["metadata"] ?? .object([])
         for key in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "managedFields"] {
@@ -106,6 +105,8 @@ package struct ObjectWriter {
         metadata = metadata.setting("creationTimestamp", .string(context.now.description))
         metadata = metadata.setting("generation", 1)
         object = completed(object.setting("metadata", metadata))
+        try context.judge(nil, object)
+        let labels = try namespaceLabels(name)
         try validate(object, old: nil, name: name, labels)
         let owners = fields ?? ownership(.update).updated(ManagedFields(), from: nil, to: object)
         return try finished(owners.written(to: object), .created)
@@ -139,6 +140,8 @@ package struct ObjectWriter {
         object = carried(object, old)
         let name = request.name ?? ""
         object = completed(object)
+        // Who lets go of what is being deleted makes nothing of it.
+        if !isReleased(object) { try context.judge(old, object) }
         let bump = Self.wanted(object) != Self.wanted(old)
         let generation = old.at("metadata", "generation")?.integerValue ?? 1
         object = object.setting(["metadata", "generation"], .integer(bump ? generation &+ 1 : generation))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Bytes
+package import Documents
 package import Mesh
 
 /// What a write needs besides the object: time and chance, which the caller has, and a look at the other objects. A value for one request.
@@ -22,12 +23,19 @@ package struct WriteContext {
     package let userAgent: String
     package let mesh: MeshOptions
     package let namespace: (String) -> NamespaceState
+    /// Refuses who may not make `after` of `before` (nil: of nothing). Asked before the answer can say anything of other objects.
+    package let judge: (_ before: Value?, _ after: Value) throws(APIStatus) -> Void
     /// The workloads (`shop/web-1`) that some host runs and that have this address in this network ("" is the mesh's own).
     package let holders: (_ address: IPAddress, _ network: String) -> [String]
+    /// Whether the asker may read this workload (`shop/web-1`): else no answer names it.
+    package let mayRead: (_ workload: String) -> Bool
 
     package init(
         now: Timestamp, uid: String, suffix: String, userAgent: String = "", mesh: MeshOptions = MeshOptions(),
-        namespace: @escaping (String) -> NamespaceState, holders: @escaping (_ address: IPAddress, _ network: String) -> [String]
+        namespace: @escaping (String) -> NamespaceState,
+        judge: @escaping (_ before: Value?, _ after: Value) throws(APIStatus) -> Void,
+        holders: @escaping (_ address: IPAddress, _ network: String) -> [String],
+        mayRead: @escaping (_ workload: String) -> Bool
     ) {
         self.now = now
         self.uid = uid
@@ -35,7 +43,9 @@ package struct WriteContext {
         self.userAgent = userAgent
         self.mesh = mesh
         self.namespace = namespace
+        self.judge = judge
         self.holders = holders
+        self.mayRead = mayRead
     }
 }
 

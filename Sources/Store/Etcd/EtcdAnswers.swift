@@ -2,8 +2,8 @@
 
 internal import Wire
 
-/// Answers of etcd's gRPC API, by the numbers of etcdserverpb/rpc.proto and mvccpb/kv.proto. What isn't known is passed over. Pure; the length of what is read
-/// was bounded before.
+/// Answers of etcd's gRPC API, by the numbers of etcdserverpb/rpc.proto and mvccpb/kv.proto. What isn't known is passed over. Pure; the length of
+/// what is read was bounded before.
 protocol EtcdAnswer: Sendable {
     init(decoding bytes: ArraySlice<UInt8>) throws(WireFailure)
     var header: EtcdHeader { get }

@@ -5,8 +5,8 @@ internal import Loop
 internal import Synchronization
 internal import Wire
 
-/// Which cluster answers: the first one that did, for as long as this process follows it. A cluster that was made anew has another number, and revisions
-/// that mean something else.
+/// Which cluster answers: the first one that did, for as long as this process follows it. A cluster that was made anew has another number, and
+/// revisions that mean something else.
 final class EtcdCluster: Sendable {
     private let number = Mutex<UInt64?>(nil)
 
@@ -32,8 +32,8 @@ final class Reply<Value: Sendable>: Sendable {
     func wait(until end: Instant) -> Value? { semaphore.wait(until: end) ? value.withLock { $0 } : nil }
 }
 
-/// Calls of etcd for threads that may block: a thread with a loop holds the connection, whoever calls waits for it, for a bounded time. Safe from any thread
-/// but that loop's. Ends with `close`.
+/// Calls of etcd for threads that may block: a thread with a loop holds the connection, whoever calls waits for it, for a bounded time. Safe from any
+/// thread but that loop's. Ends with `close`.
 final class EtcdClient: Sendable {
     /// What is done on the loop.
     enum Errand: Sendable {
@@ -47,8 +47,8 @@ final class EtcdClient: Sendable {
 
     /// For one member to answer: longer than an election takes, and a disk that hangs.
     static let attempt = Interval.seconds(3)
-    /// The same for what is small and may be sent twice, while an election may be on: what a member passed on to a leader that died is lost without a word,
-    /// and who waits longer waits in vain.
+    /// The same for what is small and may be sent twice, while an election may be on: what a member passed on to a leader that died is lost without a
+    /// word, and who waits longer waits in vain.
     static let quickAttempt = Interval.seconds(1)
     private static let election = Interval.seconds(2)
     /// For all of a call: what one member doesn't do in time another may.
@@ -123,7 +123,8 @@ final class EtcdClient: Sendable {
         }
         guard cluster.isKnown(answer.header) else {
             throw .foreign(
-                "etcd answers as another cluster than before (\(String(answer.header.cluster, radix: 16))): if it was made anew on purpose, restart the control plane"
+                "etcd answers as another cluster than before (\(String(answer.header.cluster, radix: 16))): if it was made anew on purpose, "
+                    + "restart the control plane"
             )
         }
         return answer

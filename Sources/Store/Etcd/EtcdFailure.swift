@@ -96,7 +96,8 @@ enum EtcdFailure: Error, Hashable, Sendable {
         }
         if isLoginOver(said) || status.code == .unauthenticated {
             return .unusable(
-                "etcd at \(member) wants to know who we are (\(said)): give store.user and store.passwordFile, or a certificate whose common name is a user's"
+                "etcd at \(member) wants to know who we are (\(said)): give store.user and store.passwordFile, "
+                    + "or a certificate whose common name is a user's"
             )
         }
         if isForbidden(status) {

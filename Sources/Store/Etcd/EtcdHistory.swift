@@ -3,8 +3,8 @@
 internal import Kernel
 internal import Synchronization
 
-/// The newest changes, as the watch brings them: what followers read on in. The watch appends on its loop; any thread reads, and may wait for what it knows
-/// is to come.
+/// The newest changes, as the watch brings them: what followers read on in. The watch appends on its loop; any thread reads, and may wait for what it
+/// knows is to come.
 final class EtcdHistory: Sendable {
     /// Changes and bytes that are held at most; who reads further back asks etcd.
     private static let limit = 20_000

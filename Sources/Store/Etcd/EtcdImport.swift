@@ -116,7 +116,8 @@ package final class EtcdImport {
         }
         guard objects.count == contents.objects.count, StoreContents.digest(objects) == digest else {
             throw .unusable(
-                "etcd: what stands at \(keys.prefix) isn't what was written (\(objects.count) of \(contents.objects.count) objects): does somebody else write there?"
+                "etcd: what stands at \(keys.prefix) isn't what was written (\(objects.count) of \(contents.objects.count) objects): "
+                    + "does somebody else write there?"
             )
         }
     }
@@ -182,7 +183,8 @@ package final class EtcdImport {
         let names = try EtcdStore.leases(client, keys).keys.sorted()
         guard let first = names.first else { return }
         throw .unusable(
-            "etcd: \(names.count == 1 ? "a control plane serves" : "\(names.count) control planes serve") from \(keys.prefix) (\(first)): stop them first; one that ended hard is forgotten after \(EtcdLease.lifetime) s"
+            "etcd: \(names.count == 1 ? "a control plane serves" : "\(names.count) control planes serve") from \(keys.prefix) (\(first)): "
+                + "stop them first; one that ended hard is forgotten after \(EtcdLease.lifetime) s"
         )
     }
 }

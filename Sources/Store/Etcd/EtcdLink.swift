@@ -6,8 +6,8 @@ internal import Kernel
 internal import Loop
 internal import Transport
 
-/// The way to the cluster: one connection to one member at a time, the next member's as soon as that is lost. Calls wait for it within their time. On the
-/// loop that made it.
+/// The way to the cluster: one connection to one member at a time, the next member's as soon as that is lost. Calls wait for it within their time. On
+/// the loop that made it.
 ///
 ///     resting ──► looking up ──► connecting ──► logging in, with a user ──► open ──lost──► resting, or the next at once
 final class EtcdLink: TimerTarget {

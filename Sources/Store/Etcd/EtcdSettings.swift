@@ -48,14 +48,9 @@ package struct EtcdSettings: Hashable, Sendable {
         }
 
         func password() throws(StoreFailure) -> String {
-            guard let status = try? File.status(passwordFile), status.kind == .file, status.mode & 0o077 == 0 else {
-                throw .unusable(
-                    "etcd: \(passwordFile) with the password isn't there, or may be read by others than its owner: run `chmod 600 \(passwordFile)`"
-                )
-            }
             let bytes: [UInt8]
-            do throws(Errno) { bytes = try File.read(passwordFile, limit: Self.limit) } catch {
-                throw .unusable("etcd: \(passwordFile) with the password can't be read: \(error)")
+            do throws(PrivateFile.Fault) { bytes = try PrivateFile.read(passwordFile, limit: Self.limit) } catch {
+                throw .unusable("etcd: the password isn't taken: \(error.sentence(passwordFile))")
             }
             guard let line = String(validating: bytes.prefix { $0 != 0x0a }, as: UTF8.self), !line.isEmpty else {
                 throw .unusable("etcd: \(passwordFile) doesn't begin with a line that is a password")

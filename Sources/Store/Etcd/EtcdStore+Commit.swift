@@ -34,15 +34,23 @@ extension EtcdStore {
             note(try Self.clock(answer.ranges.last, keys))
             if !isKnown {
                 if let revision = try revision(of: mark, among: answer) { return revision }
-                throw .unavailable("etcd: the answer to a change got lost, and what it was to change has changed")
+                switch try fate(of: mark, transaction, answer) {
+                case .happened(let revision): return revision
+                case .missed: break
+                case .unknown:
+                    throw .unavailable("etcd: the answer to a change got lost, and what it was to change has changed")
+                }
             }
             if let failure = conflict(transaction, answer) { throw failure }
         }
         throw .unavailable("what is to be deleted changes too quickly")
     }
 
-    /// Sends it until an answer comes. One that can't happen twice, since each thing that it writes must be of the revision that it says, is sent again when
-    /// its answer got lost: to a leader that dies a change is often lost before it was ever written, and nobody says so.
+    /// How many changes of a key are looked back at for one of ours.
+    private static let steps = 8
+
+    /// Sends it until an answer comes. One that can't happen twice, since each thing that it writes must be of the revision that it says, is sent
+    /// again when its answer got lost: to a leader that dies a change is often lost before it was ever written, and nobody says so.
     /// - Returns: the answer, and whether no earlier copy can have happened.
     private func send(_ attempt: Attempt) throws(StoreFailure) -> (EtcdTransactionAnswer, isFirst: Bool) {
         let begin = Instant.now()
@@ -64,17 +72,58 @@ extension EtcdStore {
     private func revision(of mark: [UInt8], among answer: EtcdTransactionAnswer) throws(StoreFailure) -> UInt64? {
         let begin = Instant.now()
         for revision in Set(answer.ranges.compactMap { $0.values.first?.revision }).sorted() {
-            let range = EtcdRange(key: keys.clock, revision: revision)
-            do throws(EtcdFailure) {
-                let clock: EtcdRangeAnswer = try client.call(
-                    EtcdPath.range, range.bytes, isQuick: true, since: begin)
-                guard let value = clock.values.first, value.revision == revision, Array(value.value) == mark else { continue }
-                return keys.told(revision)
-            } catch {
-                guard error.isCompacted else { throw error.storeFailure }
-            }
+            guard let clock = try found(keys.clock, at: revision, since: begin), clock.revision == revision,
+                Array(clock.value) == mark
+            else { continue }
+            return keys.told(revision)
         }
         return nil
+    }
+
+    /// A key as it stood at a revision of the cluster's; nil: not at all, or nobody remembers.
+    private func found(_ key: [UInt8], at revision: UInt64, since begin: Instant) throws(StoreFailure) -> EtcdKeyValue? {
+        let range = EtcdRange(key: key, revision: revision)
+        do throws(EtcdFailure) {
+            let answer: EtcdRangeAnswer = try client.call(EtcdPath.range, range.bytes, isQuick: true, since: begin)
+            return answer.values.first
+        } catch {
+            guard error.isCompacted else { throw error.storeFailure }
+            return nil
+        }
+    }
+
+    private enum Fate {
+        case happened(UInt64)
+        /// No copy happened, and none can any more.
+        case missed
+        case unknown
+    }
+
+    /// What became of the copies of a change whose conditions don't hold (any more). What it puts where something of a certain revision had to stand
+    /// tells: the revisions of that key since then are those of others, or one is ours. And a revision never comes back, so that no copy happens
+    /// later, however long it was under way. Of what had to be absent neither can be said: it may be again.
+    private func fate(
+        of mark: [UInt8], _ transaction: StoreTransaction, _ answer: EtcdTransactionAnswer
+    ) throws(StoreFailure) -> Fate {
+        let begin = Instant.now()
+        let put = Set(
+            transaction.lastWrites.compactMap { write in
+                if case .put(let key, _) = write { key } else { nil }
+            })
+        for (condition, range) in zip(transaction.conditions, answer.ranges) where put.contains(condition.key) {
+            let wanted = keys.compared(condition.revision)
+            guard wanted > 0, var current = range.values.first, current.revision > wanted else { continue }
+            for _ in 0..<Self.steps {
+                guard let before = try found(keys.key(condition.key), at: current.revision - 1, since: begin) else { break }
+                if before.revision == wanted { return .missed }
+                let clock = try found(keys.clock, at: before.revision, since: begin)
+                if let clock, clock.revision == before.revision, Array(clock.value) == mark {
+                    return .happened(keys.told(before.revision))
+                }
+                current = before
+            }
+        }
+        return .unknown
     }
 
     /// Of what is deleted without saying that it is there: whether it is, since deleting nothing is no change. Nil where that doesn't matter.

@@ -6,8 +6,8 @@ internal import Synchronization
 internal import Wire
 
 /// The store of control planes that are several: an etcd v3 cluster. Every change is one transaction of etcd's and has its revision; reads are
-/// linearisable. A change whose answer got lost is sent again if it can't happen twice; where that doesn't tell either it is `.unavailable`: it may have
-/// happened. Nothing of an authority's keys is ever here (I22).
+/// linearisable. A change whose answer got lost is sent again if it can't happen twice; where that doesn't tell either it is `.unavailable`: it may
+/// have happened. Nothing of an authority's keys is ever here (I22).
 package final class EtcdStore: Store {
     package var identity: String { record.identity }
     package let isShared = true
@@ -77,7 +77,8 @@ package final class EtcdStore: Store {
         if let mark = answer.ranges.first?.values.first {
             let whose = EtcdImportMark.identity(in: mark.value).map { " \($0)" } ?? ""
             throw .unusable(
-                "etcd: the store\(whose) is being put at \(keys.prefix), or that was broken off: let `warren control migrate` or `restore` finish, or run it again; nothing is served before"
+                "etcd: the store\(whose) is being put at \(keys.prefix), or that was broken off: "
+                    + "let `warren control migrate` or `restore` finish, or run it again; nothing is served before"
             )
         }
         if let other = answer.ranges.last?.values.first {

@@ -25,7 +25,8 @@ package final class SQLiteStore: Store {
         let destination = try connection.destination()
         if !isMoving, let destination {
             throw .unusable(
-                "\(path): this store was moved to \(destination): set store.etcd to that. If the move broke off, `warren control migrate` finishes it, and with --cancel takes it back"
+                "\(path): this store was moved to \(destination): set store.etcd to that. If the move broke off, "
+                    + "`warren control migrate` finishes it, and with --cancel takes it back"
             )
         }
         self.connection = Mutex(connection)

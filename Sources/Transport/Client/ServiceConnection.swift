@@ -55,8 +55,8 @@ package struct ServiceBounds: Sendable {
     package init() {}
 }
 
-/// One connection to a service, on a loop: HTTP/2 over TLS, or in clear over a Unix socket. Calls are made when it is ready; when it is lost they all fail,
-/// and it is over: whoever wants another makes one.
+/// One connection to a service, on a loop: HTTP/2 over TLS, or in clear over a Unix socket. Calls are made when it is ready; when it is lost they all
+/// fail, and it is over: whoever wants another makes one.
 ///
 ///     connecting ──► securing ──► settling ──ready──► open ──lost──► over
 package final class ServiceConnection: TimerTarget {

@@ -336,8 +336,8 @@ def main():
             shutil.rmtree(work, ignore_errors=True)
     stolen = (account.machine()[1] - stolen) / (time.monotonic() - begun) / os.cpu_count()
     report = bench.report
-    print(f"\n{report.text()}\n\nmedians of {words.rounds} rounds; {stolen * 100:.1f} % of the processors stolen by the hypervisor\n{report.summary()}",
-          flush=True)
+    print(f"\n{report.text()}\n\nmedians of {words.rounds} rounds; {stolen * 100:.1f} % of the processors stolen by the hypervisor\n"
+          f"{report.summary()}", flush=True)
     if words.json:
         with open(words.json, "w") as file:
             file.write(report.json())

@@ -7,8 +7,8 @@ from typing import Optional
 
 from targets import Target
 
-# As measured elsewhere, on another machine, with 50,000 workloads, 2,000 services and 500 clients in one process; istiod without policies and with its
-# debounce of 100 ms, its CPU per change with the clients'.
+# As measured elsewhere, on another machine, with 50,000 workloads, 2,000 services and 500 clients in one process; istiod without policies and with
+# its debounce of 100 ms, its CPU per change with the clients'.
 ISTIOD, ZTUNNEL = "istiod", "ztunnel"
 
 

@@ -11,7 +11,8 @@ class Nginx(System):
         self._processes = {}
         for role, place in (("client", self.pair.client), ("server", self.pair.server), ("relay", self.pair.client)):
             file = lab.configure(
-                f"nginx-{role}.conf", f"{lab.RUN}/{self.name}-{role}.conf", PID=f"{lab.RUN}/{self.name}-{role}.pid", WORKERS=self.settings.workers, BUFFER=f"{self.settings.buffer}k",
+                f"nginx-{role}.conf", f"{lab.RUN}/{self.name}-{role}.conf", PID=f"{lab.RUN}/{self.name}-{role}.pid",
+                WORKERS=self.settings.workers, BUFFER=f"{self.settings.buffer}k",
                 REUSEPORT=" reuseport" if self.settings.reuseport else "")
             self._processes[role] = place.start(["nginx", "-e", "stderr", "-c", file], f"{self.name}-{role}").pid
         self.pair.client.wait_listening(*PORTS.values(), *(20000 + port for port in PORTS.values()))

@@ -101,6 +101,7 @@ final class PublishingBench: DiscoveryObserver {
     func connected(node: String) {}
     func disconnected(node: String) {}
     func refused(node: String, type: ResourceType, error: String) {}
+    func asked(node: String, unknownType: String) {}
     func acknowledged(revision: UInt64) { acknowledged = revision }
 }
 

@@ -86,7 +86,8 @@ import Testing
         func text(_ action: String, _ operation: String, generation: Int) -> [UInt8] {
             Array(
                 """
-                {"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"name":"p","namespace":"shop","generation":\(generation)},
+                {"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":\
+                {"name":"p","namespace":"shop","generation":\(generation)},
                 "spec":{"action":"\(action)","rules":[{"to":[{"operation":{\(operation)}}]}]}}
                 """.utf8)
         }

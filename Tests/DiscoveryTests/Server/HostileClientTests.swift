@@ -109,6 +109,43 @@ import Transport
         #expect(strange.stream.status?.code == .invalidArgument)
     }
 
+    private final class Ears: DiscoveryObserver {
+        var asked: [String] = []
+
+        func connected(node: String) {}
+        func disconnected(node: String) {}
+        func refused(node: String, type: ResourceType, error: String) {}
+        func acknowledged(revision: UInt64) {}
+        func asked(node: String, unknownType: String) { asked.append("\(node) \(unknownType)") }
+    }
+
+    @Test func `a type that isn't known is told once for each call, and counted`() throws {
+        let bench = try ServerBench()
+        let ears = Ears()
+        bench.server.observer = ears
+        let client = bench.client()
+        bench.settle()
+        var request = DiscoveryAPI.DeltaRequest()
+        for number in 0..<40 {
+            request.typeURL = "type.googleapis.com/strange.\(number)"
+            client.stream.receive(request.encoded)
+        }
+        // What it acknowledges it doesn't ask for.
+        request.typeURL = "type.googleapis.com/strange.0"
+        request.responseNonce = "none"
+        client.stream.receive(request.encoded)
+        #expect(ears.asked == ["n1 type.googleapis.com/strange.0"])
+        #expect(bench.server.metrics.unknownTypes == 40)
+        // What is known goes on.
+        bench.apply([Make.workload("a")])
+        bench.settle()
+        #expect(client.held[.address]?.count == 1)
+        let again = bench.client()
+        request.responseNonce = ""
+        again.stream.receive(request.encoded)
+        #expect(ears.asked.count == 2)
+    }
+
     @Test func `answers to nothing are counted and have no effect`() throws {
         let bench = try ServerBench()
         let client = bench.client()

@@ -153,7 +153,8 @@ enum ResourcesHarness {
     private static func writer(_ method: String, _ target: String) throws(APIStatus) -> ObjectWriter {
         let context = WriteContext(
             now: now, uid: uid, suffix: "x7k2p", userAgent: "fuzz/1",
-            namespace: { ["shop", "default"].contains($0) ? .active(labels: [:]) : .absent }, holders: { _, _ in [] })
+            namespace: { ["shop", "default"].contains($0) ? .active(labels: [:]) : .absent }, judge: { _, _ in },
+            holders: { _, _ in [] }, mayRead: { _ in true })
         return ObjectWriter(try request(method, target), context)
     }
 
@@ -195,7 +196,8 @@ enum ResourcesHarness {
         "workloadentries": "{metadata: {name: web}, spec: {address: 10.0.0.1, serviceAccount: web, labels: {app: web}}}",
         "workloadgroups": "{metadata: {name: web}, spec: {template: {serviceAccount: web}}}",
         "serviceentries":
-            "{metadata: {name: web}, spec: {hosts: [a.example], addresses: [10.1.0.1], ports: [{number: 80, name: a, protocol: TCP}], resolution: STATIC}}",
+            "{metadata: {name: web}, spec: {hosts: [a.example], addresses: [10.1.0.1], ports: [{number: 80, name: a, protocol: TCP}], "
+            + "resolution: STATIC}}",
         "authorizationpolicies":
             "{metadata: {name: web}, spec: {action: ALLOW, rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]}}",
         "peerauthentications": "{metadata: {name: web}, spec: {mtls: {mode: STRICT}}}",

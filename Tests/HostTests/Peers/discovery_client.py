@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from control_plane import ADDRESS, AUTHORIZATION, field, parse, tell, text, values
+from xds import ADDRESS, AUTHORIZATION, field, parse, tell, text, values
 
 target, root, token, admin, node = sys.argv[1:6]
 ENTRIES = "/apis/networking.istio.io/v1/namespaces/shop/workloadentries"

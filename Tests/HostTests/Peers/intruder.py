@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from control_plane import ADDRESS, AUTHORIZATION, EVICTION, LOCAL, field, parse, tell, text, values
+from xds import ADDRESS, AUTHORIZATION, EVICTION, LOCAL, field, parse, tell, text, values
 
 NETWORKING = "/apis/networking.istio.io/v1"
 ENTRIES = NETWORKING + "/namespaces/default/workloadentries"

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""istiod as its clients see it on 15012, played by grpcio: server-only TLS, a service account's token with each call, delta discovery, certificates.
+"""istiod as its clients see it on 15012: server-only TLS, a service account's token with each call, delta discovery, certificates.
 
   istiod.py serve PORT --ca DIRECTORY --leaf PREFIX --tokens FILE --state FILE
   istiod.py token NAMESPACE/ACCOUNT --tokens FILE --ttl SECONDS [--pod NAME] [--node NAME]    prints a token
 
 What it takes, refuses and passes over, and in which words, is read from istio's sources (pilot/pkg/xds, security/pkg/server/ca, of August 2026);
-TokenReview is a signature by the key in FILE. The state is that of control_plane.py, and {"trusted": ["NAMESPACE/ACCOUNT"…], "pods": {"NODE":
-["NAMESPACE/ACCOUNT"…]}}: who may ask for certificates in whose name. SIGHUP reads it again and tells what is different. Tells as lines of JSON:
-listening, denied, node, subscribe, ack, nack, certificate.
+TokenReview is a signature by the key in FILE. The state is that of xds.py, and {"trusted": ["NAMESPACE/ACCOUNT"…], "pods": {"NODE":
+["NAMESPACE/ACCOUNT"…]}}: who may ask for certificates in whose name. SIGHUP reads it again and tells what is different; SIGUSR1 ends all calls.
+Tells as lines of JSON: listening, denied, node, subscribe, ack, nack, certificate.
 """
 import argparse
 import base64
@@ -16,18 +16,14 @@ import hashlib
 import hmac
 import ipaddress
 import json
-import queue
 import signal
-import sys
-import threading
 import time
 import uuid
-from concurrent import futures
 
 import grpc
 from cryptography import x509
 
-from control_plane import ADDRESS, AUTHORIZATION, State, field, issue, parse, tell, text, values
+from xds import ADDRESS, AUTHORIZATION, Plane, field, issue, parse, tell, text, values
 
 AUDIENCE = "istio-ca"
 CLUSTER = "Kubernetes"
@@ -63,26 +59,17 @@ def entries(structure):
     return {text(entry, 1): text(parse(values(entry, 2)[0]), 3) for entry in found}
 
 
-class Istiod(grpc.GenericRpcHandler):
+class Istiod(Plane):
     def __init__(self, options):
-        self.options = options
-        self.calls = []
+        super().__init__(options)
         self.pushes = 0
         with open(options.tokens, "rb") as file:
             self.key = file.read()
-        self.load()
 
     def load(self):
-        self.state = State(self.options.state)
+        super().load()
         with open(self.options.state, encoding="utf-8") as file:
             self.said = json.load(file)
-
-    def service(self, details):
-        if details.method == "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources":
-            return grpc.stream_stream_rpc_method_handler(self.discover)
-        if details.method == "/istio.v1.auth.IstioCertificateService/CreateCertificate":
-            return grpc.unary_unary_rpc_method_handler(self.certify)
-        return None
 
     # Who calls
 
@@ -148,64 +135,17 @@ class Istiod(grpc.GenericRpcHandler):
                           f" {fields['NAMESPACE']}/")
         tell("node", id=text(node, 1), metadata=fields, token=claims["jti"])
 
-    def discover(self, requests, context):
+    def caller(self, context):
         claims = self.review(context)
         if claims is None:
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "authentication failure")
-        waiting = queue.Queue()
-        self.calls.append(waiting)
+        return claims
 
-        def read():
-            try:
-                for request in requests:
-                    waiting.put(("request", request))
-            except grpc.RpcError:
-                pass
-            waiting.put(None)
+    def about(self, request, caller):
+        return {"account": "/".join(self.account(caller)), "certificates": caller["certificates"]}
 
-        threading.Thread(target=read, daemon=True).start()
-        is_first = True
-        while (item := waiting.get()) is not None:
-            if item[0] == "push":
-                yield item[1]
-                continue
-            if item[0] == "end":
-                context.abort(grpc.StatusCode.UNAVAILABLE, "the connection is too old")
-            request = parse(item[1])
-            if is_first:
-                self.introduce(request, claims, context)
-            is_first = False
-            kind = text(request, 2)
-            if values(request, 6):
-                error = text(parse(values(request, 7)[0]), 2) if values(request, 7) else ""
-                tell("nack" if error else "ack", type=kind, error=error)
-                continue
-            held = {text(parse(entry), 1): text(parse(entry), 2) for entry in values(request, 5)}
-            tell("subscribe", type=kind, names=len(values(request, 3)), held=len(held), account="/".join(self.account(claims)),
-                 certificates=claims["certificates"])
-            # The generator of a type that istiod hasn't makes nothing, and nothing is sent.
-            if kind not in (ADDRESS, AUTHORIZATION):
-                continue
-            mine = self.state.resources[kind]
-            changed = {name: entry for name, entry in mine.items() if kind == AUTHORIZATION or held.get(name) != entry[0]}
-            yield self.response(kind, changed, [name for name in held if name not in mine])
-
-    def reload(self):
-        before = self.state
-        self.load()
-        for kind in (AUTHORIZATION, ADDRESS):
-            old, new = before.resources[kind], self.state.resources[kind]
-            changed = {name: entry for name, entry in new.items() if old.get(name) != entry}
-            removed = [name for name in old if name not in new]
-            if changed or removed:
-                for call in self.calls:
-                    call.put(("push", self.response(kind, changed, removed)))
-
-    def end(self):
-        """As after MaxConnectionAge: whoever is connected comes again."""
-        calls, self.calls = self.calls, []
-        for call in calls:
-            call.put(("end",))
+    def is_held(self, kind, version, entry):
+        return kind != AUTHORIZATION and super().is_held(kind, version, entry)
 
     # Certificates
 
@@ -236,17 +176,9 @@ class Istiod(grpc.GenericRpcHandler):
 
 def serve(options):
     istiod = Istiod(options)
-    server = grpc.server(futures.ThreadPoolExecutor(16), handlers=(istiod,))
-    with open(f"{options.leaf}.key", "rb") as key, open(f"{options.leaf}.pem", "rb") as chain:
-        credentials = grpc.ssl_server_credentials([(key.read(), chain.read())])
-    if server.add_secure_port(f"0.0.0.0:{options.port}", credentials) != options.port:
-        sys.exit(f"port {options.port} can't be had")
-    server.start()
-    signal.signal(signal.SIGHUP, lambda *_: istiod.reload())
-    signal.signal(signal.SIGUSR1, lambda *_: istiod.end())
-    tell("listening")
-    while True:
-        signal.pause()
+    # As after MaxConnectionAge.
+    signal.signal(signal.SIGUSR1, lambda *_: istiod.end("the connection is too old"))
+    istiod.serve(f"0.0.0.0:{options.port}", 16)
 
 
 def main():

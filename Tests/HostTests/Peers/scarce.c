@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A kernel that has run out of memory or descriptors, preloaded into a daemon as it is shipped: of the calls of its loops that the kernel may refuse for
-// want of something, every so manieth is. The file that WARREN_SCARCE names says how many (4 bytes, 0: none), and is told how often it happened (the 4
-// bytes behind).
+// A kernel that has run out of memory or descriptors, preloaded into a daemon as it is shipped: of the calls of its loops that the kernel may refuse
+// for want of something, every so manieth is. The file that WARREN_SCARCE names says how many (4 bytes, 0: none), and is told how often it happened
+// (the 4 bytes behind).
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

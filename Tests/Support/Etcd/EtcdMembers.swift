@@ -3,8 +3,8 @@
 import Glibc
 import Synchronization
 
-/// Members of Debian's etcd on loopback ports, in a folder of their own, with TLS and client certificates under an authority made for them. They end with this
-/// process, however that ends: each hangs on a pipe that it holds.
+/// Members of Debian's etcd on loopback ports, in a folder of their own, with TLS and client certificates under an authority made for them. They end
+/// with this process, however that ends: each hangs on a pipe that it holds.
 package final class EtcdMembers: Sendable {
     package let folder: String
     /// Of clients, one per member.

@@ -4,8 +4,8 @@ package import Bytes
 package import Documents
 package import Kernel
 
-/// What /etc/warren/warren-control.yaml says: every knob of the control plane with its default. A value, read once at start. None is needed: without a
-/// file everything is as it stands here.
+/// What /etc/warren/warren-control.yaml says: every knob of the control plane with its default. A value, read once at start. None is needed: without
+/// a file everything is as it stands here.
 package struct ControlConfiguration: ConfigurationTable {
     /// What clients may call this host: the names and addresses of its certificate.
     package var names: [String]

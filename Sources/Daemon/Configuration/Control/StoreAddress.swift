@@ -2,7 +2,8 @@
 
 internal import Bytes
 
-/// Where the store of several control planes is: `etcd://HOST:PORT,HOST:PORT/PREFIX`, or `etcd+http://…` in clear, which loopback addresses alone are worth.
+/// Where the store of several control planes is: `etcd://HOST:PORT,HOST:PORT/PREFIX`, or `etcd+http://…` in clear, which loopback addresses alone are
+/// worth.
 package struct StoreAddress: Hashable, Sendable, LosslessStringConvertible {
     package let endpoints: [ControlAddress]
     /// Begins with a slash: `/warren` without a word.

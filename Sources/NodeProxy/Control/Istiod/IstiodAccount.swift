@@ -8,8 +8,8 @@ internal import Kernel
 internal import TLS
 internal import Transport
 
-/// This host as istiod knows it: a service account, by a token that somebody else renews; and how istiod proves itself. On the node's loop, as long as the
-/// node; files are read by errands, anew for each connection and each call.
+/// This host as istiod knows it: a service account, by a token that somebody else renews; and how istiod proves itself. On the node's loop, as long
+/// as the node; files are read by errands, anew for each connection and each call.
 final class IstiodAccount {
     private unowned let host: any ControlHost
     /// What the token said of itself when it was read last.
@@ -41,7 +41,8 @@ final class IstiodAccount {
             shown: nil, roots: roots, check: .host(name), node: node, metadata: { [weak self] in self?.metadata($0) })
     }
 
-    /// As a ztunnel calls itself. istiod compares the namespace with the token's, and wants an address, which ztunnel without one of its own makes up too.
+    /// As a ztunnel calls itself. istiod compares the namespace with the token's, and wants an address, which ztunnel without one of its own makes up
+    /// too.
     private var node: DiscoveryNode {
         let (configuration, namespace) = (host.configuration, claims?.namespace ?? host.configuration.mesh.rootNamespace)
         let name = claims?.pod ?? configuration.node

@@ -7,7 +7,8 @@ internal import Loop
 internal import TLS
 internal import Transport
 
-/// Connects to control planes: looks the name up on a thread of its own, tries each of its addresses, and takes none that can't prove to be the mesh's own.
+/// Connects to control planes: looks the name up on a thread of its own, tries each of its addresses, and takes none that can't prove to be the
+/// mesh's own.
 final class TLSDialler: ControlDialler {
     private struct Found: Sendable {
         let number: UInt64
