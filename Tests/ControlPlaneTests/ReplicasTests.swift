@@ -32,7 +32,9 @@ import Testing
             let keeper = ProgrammedKeeper(
                 state: bench.state, publishing: bench.publishing, loop: bench.loop, settling: .seconds(1), replicas: replicas)
             self.keeper = keeper
-            reporter = HostsReporter(replicas, publishing: bench.publishing, loop: bench.loop) { keeper.newest }
+            reporter = HostsReporter(replicas, state: bench.state, publishing: bench.publishing, loop: bench.loop) {
+                keeper.newest
+            }
         }
 
         /// As after a kill: nobody gives its name back, and its hosts are nobody's.
@@ -108,6 +110,18 @@ import Testing
         second.refusal = nil
         a.write("odd", port: "81")
         try Self.run("taken", both) { a.condition("odd")?["status"] == "True" }
+
+        // One that claims to know what hasn't happened misleads nobody into claiming it too.
+        let report = ReplicaReport(asOf: UInt64(Int64.max), hosts: AcknowledgementSummary(held: []))
+        let liar = try #require(try a.bench.store.acquire("replica/z", value: report.text))
+        try Self.run("the liar", both) { both.allSatisfy { $0.replicas.count == 3 } }
+        a.write("claimed")
+        try Self.run("claimed", both) { a.condition("claimed")?["status"] == "True" }
+        for (name, text) in try a.bench.store.leases() where name != "replica/z" {
+            #expect(try #require(ReplicaReport(text: text)).asOf <= a.bench.state.revision)
+        }
+        liar.release()
+        try Self.run("the liar is gone", both) { both.allSatisfy { $0.replicas.count == 2 } }
 
         // While nothing happens nothing is written.
         Self.idle(both, .seconds(2))

@@ -87,7 +87,7 @@ final class ControlPlaneServer: TimerTarget {
                 store: store, authority: authority, audit: audit, errands: try Errands(name: "backup", loop: loop, limit: 2))
             let programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop, replicas: replicas)
             self.programmed = programmed
-            reporter = HostsReporter(replicas, publishing: publishing, loop: loop) { programmed.newest }
+            reporter = HostsReporter(replicas, state: state, publishing: publishing, loop: loop) { programmed.newest }
             evictions = EvictionKeeper(
                 state: state, book: book, trustDomain: authority.trustDomain, lifetime: authority.settings.overlap,
                 loop: loop, log: log)

@@ -14,6 +14,7 @@ final class HostsReporter: TimerTarget {
     private static let idle = Interval.seconds(2)
 
     private let replicas: Replicas
+    private let state: ControlState
     private let publishing: Publishing
     private let loop: Loop
     /// The newest revision that somebody here waits for.
@@ -25,8 +26,11 @@ final class HostsReporter: TimerTarget {
     /// Bytes of reports that one second may cost; what is small is told as often as anything changes.
     private static let rate: UInt64 = 8 << 10
 
-    init(_ replicas: Replicas, publishing: Publishing, loop: Loop, wanted: @escaping () -> UInt64) {
+    init(
+        _ replicas: Replicas, state: ControlState, publishing: Publishing, loop: Loop, wanted: @escaping () -> UInt64
+    ) {
         self.replicas = replicas
+        self.state = state
         self.publishing = publishing
         self.loop = loop
         self.wanted = wanted
@@ -45,7 +49,8 @@ final class HostsReporter: TimerTarget {
         // Alone, what was said at first is enough: that we are here, and nothing of what comes later.
         let now = Instant.now()
         guard replicas.count > 1 || said == nil, now >= notBefore else { return }
-        let asOf = max(wanted(), replicas.reading?.asOf ?? 0)
+        // Never as of what hasn't come here, whatever others ask for: it would pass for news when it is old.
+        let asOf = max(wanted(), min(replicas.reading?.asOf ?? 0, state.revision))
         let report = ReplicaReport(asOf: asOf, hosts: publishing.survey().summary(upTo: asOf))
         guard report != said else { return }
         said = report
