@@ -151,6 +151,7 @@ extension HostTests {
             withExtendedLifetime(servers) {}
         }
 
+        /// Above ten seconds: members, replicas and hosts begin, and twice a host has to be missed for longer than what isn't said.
         @Test func `an apply with --wait comes back when the hosts of all replicas have it, and not before`() throws {
             let stage = try Stage()
             let lab = stage.lab
