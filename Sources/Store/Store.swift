@@ -55,6 +55,9 @@ package protocol StoreLease: AnyObject, Sendable {
     var name: String { get }
     /// False from when another may have it: what only one may do has to rest from before that moment.
     var isHeld: Bool { get }
+    /// Changes what its holder says to whoever reads the names; that ends with the name. No object changes by it. Blocks.
+    /// - Throws: `.unavailable` if it may not have happened, or the name is lost.
+    func say(_ value: [UInt8]) throws(StoreFailure)
     /// Lets it go now, for others don't have to wait then. Blocks.
     func release()
 }

@@ -5,7 +5,8 @@ import Support
 import Testing
 
 extension HostTests {
-    /// Real hosts with two control planes over three members of etcd, of which any one is killed (Done when 4 of the control plane's issue).
+    /// Real hosts with two control planes over three members of etcd, of which any one is killed (Done when 4 of the control plane's issue), and what
+    /// they know together of their hosts.
     @Suite struct Replicas {
         /// Long enough for a lost connection, another address and discovery; two seconds are promised.
         private static let move: Double = 2
@@ -148,6 +149,45 @@ extension HostTests {
             let held = try holder.result()
             #expect(held.int("alive") == 5 && held["failed.reset"] == nil, "\(held)")
             withExtendedLifetime(servers) {}
+        }
+
+        /// Above ten seconds: members, replicas and hosts begin, and twice a host has to be missed for longer than what isn't said.
+        @Test func `an apply with --wait comes back when the hosts of all replicas have it, and not before`() throws {
+            let stage = try Stage()
+            let lab = stage.lab
+            for (node, port) in zip(lab.nodes, Stage.ports) {
+                node.config["control.addresses"] = "[\"\(AddressPlan.outside):\(port)\"]"
+            }
+            _ = (try lab.add("web", on: 0), try lab.add("db", on: 1))
+            try lab.start()
+            for (index, node) in lab.nodes.enumerated() {
+                try waitUntil("\(node.host.name) is with its replica", seconds: Self.move) {
+                    try stage.replica(of: node) == index
+                }
+            }
+            // Either of them is the other's for the replica that adds up.
+            for (index, node) in lab.nodes.enumerated() {
+                let name = "waited-\(index)"
+                lab.mesh.policy(name, "{selector: {matchLabels: {app: nobody}}, rules: [{}]}")
+                try lab.outside.write("/run/waited.yaml", lab.mesh.text)
+                node.daemon?.signal(SIGSTOP)
+                let apply = try lab.outside.start([
+                    Programs.path("warren"), "apply", "-f", "/run/waited.yaml", "--wait", "--timeout", "60s",
+                ])
+                var last: PeerEvent?
+                try waitUntil("\(name) says who hasn't it", seconds: 10, detail: { "\(last?.description ?? "")\n\(apply.log)" }) {
+                    // It may have yet to be stored.
+                    guard let policy = try? lab.json("get", "authorizationpolicies", name) else { return false }
+                    last = policy
+                    return policy.elements("status.conditions").contains {
+                        $0["type"] == "Programmed" && $0["status"] == "False" && $0["message"] == "acknowledged by 1 of 2 hosts"
+                    }
+                }
+                #expect(apply.isRunning, "\(apply.log)")
+                node.daemon?.signal(SIGCONT)
+                #expect(apply.wait(seconds: 20) == 0, "\(apply.log)\n\(last?.description ?? "")")
+                #expect(apply.lines(with: name, "acknowledged by 2 of 2 hosts").count == 1, "\(apply.log)")
+            }
         }
     }
 }

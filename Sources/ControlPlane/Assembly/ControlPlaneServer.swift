@@ -31,6 +31,7 @@ final class ControlPlaneServer: TimerTarget {
     private let reports: NodeReports
     private let nodes: NodeStatusKeeper
     private let programmed: ProgrammedKeeper
+    private let reporter: HostsReporter
     private let evictions: EvictionKeeper
     private let replicas: Replicas
     private let registrations: RegistrationKeeper
@@ -84,7 +85,9 @@ final class ControlPlaneServer: TimerTarget {
             registrations = RegistrationKeeper(state: state, loop: loop, log: log)
             backups = BackupService(
                 store: store, authority: authority, audit: audit, errands: try Errands(name: "backup", loop: loop, limit: 2))
-            programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop) { [replicas] in replicas.count == 1 }
+            let programmed = ProgrammedKeeper(state: state, publishing: publishing, loop: loop, replicas: replicas)
+            self.programmed = programmed
+            reporter = HostsReporter(replicas, state: state, publishing: publishing, loop: loop) { programmed.newest }
             evictions = EvictionKeeper(
                 state: state, book: book, trustDomain: authority.trustDomain, lifetime: authority.settings.overlap,
                 loop: loop, log: log)
@@ -201,6 +204,7 @@ final class ControlPlaneServer: TimerTarget {
         isLeaving = true
         notify?.stopping()
         log.info("ending")
+        reporter.rest()
         discovery.stop()
         for server in servers { server.stop() }
         _ = loop.arm(.seconds(1), self, tag: Tag.end)
@@ -282,6 +286,10 @@ final class ControlPlaneServer: TimerTarget {
         state.catchUp { [weak self] _ in
             self?.publishing.whenPublished { [weak self] in
                 guard let self, !stream.isOver else { return }
+                // Others count our hosts by our name: before it stands there we have none.
+                guard replicas.isNamed else {
+                    return stream.finish(GRPCStatus(.unavailable, "the control plane isn't among the replicas yet"))
+                }
                 attach(stream, exchange)
             }
         }

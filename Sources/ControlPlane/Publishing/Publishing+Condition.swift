@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Discovery
-package import Store
+internal import Discovery
+internal import Store
 
 extension Publishing {
-    /// The condition `Programmed` of an object that stands since this revision: whether every connected host holds it. Nil for what means nothing to
-    /// hosts by itself.
-    package func programmed(_ key: StoreKey, revision: UInt64, _ survey: AcknowledgementSurvey) -> Condition? {
+    /// The condition `Programmed` of an object that stands since this revision: whether every connected host holds it, those of other replicas too.
+    /// Nil for what means nothing to hosts by itself.
+    func programmed(
+        _ key: StoreKey, revision: UInt64, _ survey: AcknowledgementSurvey, _ others: OtherReplicas = .nobody
+    ) -> Condition? {
         if let reason = trouble(key) {
             return Condition("Programmed", "False", Condition.invalid, "hosts hold what stood before: \(reason)")
         }
-        guard let come = acknowledgement(key, revision: revision, survey) else { return nil }
-        let hosts = "\(come.acknowledged) of \(come.concerned) hosts"
+        guard let (come, unknown) = acknowledgement(key, revision: revision, survey, others) else { return nil }
+        let hosts = "acknowledged by \(come.acknowledged) of \(come.concerned) hosts" + Self.silence(unknown)
         if let (node, error) = come.refused.min(by: { $0.key < $1.key }) {
-            let others = come.refused.count > 1 ? " and \(come.refused.count - 1) more" : ""
-            let message = "refused by \(node)\(others): \(error.prefix(512)); acknowledged by \(hosts)"
-            return Condition("Programmed", "False", Condition.refused, message)
+            let count = come.refused.count - 1 + come.moreRefused
+            let more = count > 0 ? " and \(count) more" : ""
+            return Condition(
+                "Programmed", "False", Condition.refused, "refused by \(node)\(more): \(error.prefix(512)); \(hosts)")
         }
-        let isComplete = come.acknowledged == come.concerned
-        return Condition(
-            "Programmed", isComplete ? "True" : "False", isComplete ? Condition.acknowledged : Condition.pending,
-            "acknowledged by \(hosts)")
+        guard come.acknowledged == come.concerned else { return Condition("Programmed", "False", Condition.pending, hosts) }
+        guard unknown.isEmpty else { return Condition("Programmed", "Unknown", Condition.pending, hosts) }
+        return Condition("Programmed", "True", Condition.acknowledged, hosts)
+    }
+
+    /// What isn't known of the hosts of other replicas, in words.
+    private static func silence(_ unknown: [String]) -> String {
+        guard let first = unknown.first else { return "" }
+        let more = unknown.count > 1 ? " and \(unknown.count - 1) more replicas" : ""
+        return "; how far those of \(first)\(more) are isn't known"
     }
 }
 

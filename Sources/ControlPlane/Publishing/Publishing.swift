@@ -107,15 +107,20 @@ package final class Publishing: StateObserver {
     /// How far all hosts are now.
     package func survey() -> AcknowledgementSurvey { server.survey() }
 
-    /// How far an object has come that stands since this revision, for its condition `Programmed`. Nil if it means nothing to hosts.
-    package func acknowledgement(_ key: StoreKey, revision: UInt64, _ survey: AcknowledgementSurvey) -> Acknowledgement? {
+    /// How far an object has come that stands since this revision, for its condition `Programmed`. Nil if it means nothing to hosts. What a revision
+    /// brought is told by name where it has one: a refusal stands with its words.
+    /// - Returns: with `unknown`, the replicas of whose hosts it isn't known.
+    func acknowledgement(
+        _ key: StoreKey, revision: UInt64, _ survey: AcknowledgementSurvey, _ others: OtherReplicas = .nobody
+    ) -> (come: Acknowledgement, unknown: [String])? {
         guard PublishedKind.name(of: key) != nil else { return nil }
         var answer = survey.acknowledgement(ofRevision: revision)
-        // What a revision brought is told by name where it has one: a refusal stands with its words.
-        if let (type, name) = PublishedKind.published(key, options: options) {
-            answer.refused = survey.refusals(of: type, name)
+        let resource = PublishedKind.published(key, options: options)
+        if let (type, name) = resource {
+            answer.refused = survey.refusals(of: type, name, ofRevision: revision)
             answer.acknowledged = min(answer.acknowledged, answer.concerned - answer.refused.count)
         }
-        return answer
+        let unknown = others.add(to: &answer, revision: revision, resource.map { (type: $0.0, name: $0.1) })
+        return (answer, unknown)
     }
 }

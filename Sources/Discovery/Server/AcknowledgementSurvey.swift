@@ -3,10 +3,10 @@
 /// How far all connected nodes are at one moment: made once, asked about many revisions. A value.
 package struct AcknowledgementSurvey: Sendable {
     /// The revisions that nodes hold, in ascending order: there are few of them.
-    private var held: [(revision: UInt64, nodes: Int)] = []
+    private(set) var held: [(revision: UInt64, nodes: Int)] = []
     private var concerned = 0
-    /// What nodes refuse, by `ResourceType.rank`, of those that refuse something.
-    private var refusing: [(node: String, lists: [RefusalList?])] = []
+    /// What nodes refuse, by `ResourceType.rank`, of those that refuse something; and up to which revision they have answered.
+    private(set) var refusing: [(node: String, holding: UInt64, lists: [RefusalList?])] = []
 
     init() {}
 
@@ -20,7 +20,9 @@ package struct AcknowledgementSurvey: Sendable {
         }
     }
 
-    mutating func add(_ node: String, refusing lists: [RefusalList?]) { refusing.append((node, lists)) }
+    mutating func add(_ node: String, holding revision: UInt64, refusing lists: [RefusalList?]) {
+        refusing.append((node, revision, lists))
+    }
 
     /// How many of the connected nodes hold everything up to a revision.
     package func acknowledgement(ofRevision wanted: UInt64) -> Acknowledgement {
@@ -28,10 +30,11 @@ package struct AcknowledgementSurvey: Sendable {
         return Acknowledgement(acknowledged: concerned - behind, concerned: concerned)
     }
 
-    /// The nodes that refuse a resource as they were told it last, with their words.
-    package func refusals(of type: ResourceType, _ name: String) -> [String: String] {
+    /// The nodes that refuse a resource as a revision brought it, with their words. Who hasn't answered up to there yet refuses what stood before, if
+    /// anything.
+    package func refusals(of type: ResourceType, _ name: String, ofRevision wanted: UInt64) -> [String: String] {
         var found: [String: String] = [:]
-        for (node, lists) in refusing { found[node] = lists[type.rank]?.byName[name]?.error }
+        for (node, holding, lists) in refusing where holding >= wanted { found[node] = lists[type.rank]?.byName[name]?.error }
         return found
     }
 }

@@ -340,9 +340,10 @@ package final class DiscoveryServer: TurnTarget, TimerTarget {
     package func survey() -> AcknowledgementSurvey {
         var survey = AcknowledgementSurvey()
         for case let (node, subscriber?) in byNode.lazy.map({ ($0.key, $0.value.last) }) where subscriber.isCounted {
-            survey.add(holding: subscriber.confirmed >= sequence ? revision : log.revision(at: subscriber.confirmed))
+            let holding = subscriber.confirmed >= sequence ? revision : log.revision(at: subscriber.confirmed)
+            survey.add(holding: holding)
             guard subscriber.refusesSomething else { continue }
-            survey.add(node, refusing: subscriber.subscriptions.map { $0?.refusals })
+            survey.add(node, holding: holding, refusing: subscriber.subscriptions.map { $0?.refusals })
         }
         return survey
     }

@@ -30,6 +30,15 @@ package struct Acknowledgement: Hashable, Sendable {
     package var concerned = 0
     /// Nodes that refused it, with their words.
     package var refused: [String: String] = [:]
+    /// How many refuse it besides, whose words aren't told.
+    package var moreRefused = 0
+
+    package init(acknowledged: Int = 0, concerned: Int = 0, refused: [String: String] = [:], moreRefused: Int = 0) {
+        self.acknowledged = acknowledged
+        self.concerned = concerned
+        self.refused = refused
+        self.moreRefused = moreRefused
+    }
 
     /// Every node concerned holds it.
     package var isComplete: Bool { acknowledged == concerned && refused.isEmpty }

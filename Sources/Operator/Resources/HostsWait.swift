@@ -43,9 +43,7 @@ struct HostsWait {
             guard Instant.now() < deadline, session.pause(Self.look) else {
                 throw ControlFailure(
                     "it is stored, but not in effect everywhere after \(limit.milliseconds / 1000) s: \(message)",
-                    remedy:
-                        "`warren nodes` shows who is behind. Several control planes over etcd don't count their hosts together yet."
-                )
+                    remedy: "`warren nodes` shows who is behind.")
             }
         }
     }

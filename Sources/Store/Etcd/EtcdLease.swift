@@ -15,13 +15,18 @@ final class EtcdLease: StoreLease {
     let name: String
     let number: UInt64
     private let client: EtcdClient
+    private let keys: EtcdKeys
+    /// Of the store's record, as it stood when this process came.
+    private let record: UInt64
     /// When the renewal was sent that was answered last: etcd counts from later on.
     private let renewed: Mutex<Instant?>
 
-    init(_ name: String, number: UInt64, since: Instant, client: EtcdClient) {
+    init(_ name: String, number: UInt64, since: Instant, of store: EtcdStore) {
         self.name = name
         self.number = number
-        self.client = client
+        client = store.client
+        keys = store.keys
+        record = store.record.revision
         renewed = Mutex(since)
     }
 
@@ -34,6 +39,19 @@ final class EtcdLease: StoreLease {
 
     func renew(at time: Instant) { renewed.withLock { if $0 != nil { $0 = time } } }
     func end() { renewed.withLock { $0 = nil } }
+
+    /// Twice is as good as once. A copy that comes late may undo a newer one: whoever reads the names sees that.
+    func say(_ value: [UInt8]) throws(StoreFailure) {
+        guard isHeld else { throw .unavailable("etcd: the name \(name) is lost") }
+        var request = EtcdTransaction()
+        request.compares = [(keys.store, record)]
+        // etcd refuses it once the lease is over, and with the lease the name: it is nobody else's that is written.
+        request.success = [.put(keys.lease(name), value, lease: number)]
+        do throws(EtcdFailure) {
+            let answer: EtcdTransactionAnswer = try client.call(EtcdPath.transaction, request.bytes, isQuick: true)
+            guard answer.succeeded else { throw .foreign(keys.replaced) }
+        } catch { throw error.storeFailure }
+    }
 
     func release() {
         end()

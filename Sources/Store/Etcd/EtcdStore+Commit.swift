@@ -214,7 +214,7 @@ extension EtcdStore {
         var request = EtcdTransaction()
         request.compares = [(place, 0)]
         request.success = [.put(place, value, lease: granted.lease)]
-        let lease = EtcdLease(name, number: granted.lease, since: since, client: client)
+        let lease = EtcdLease(name, number: granted.lease, since: since, of: self)
         do throws(EtcdFailure) {
             let answer: EtcdTransactionAnswer = try client.call(EtcdPath.transaction, request.bytes, isRead: false)
             guard answer.succeeded else {

@@ -145,6 +145,7 @@ package final class SQLiteStore: Store {
 
     package func leases() throws(StoreFailure) -> [String: [UInt8]] { leased.withLock { $0 } }
 
+    fileprivate func say(_ name: String, _ value: [UInt8]) { leased.withLock { $0[name] = value } }
     fileprivate func release(_ name: String) { leased.withLock { $0[name] = nil } }
 }
 
@@ -162,6 +163,11 @@ private final class SQLiteLease: StoreLease {
     deinit { release() }
 
     var isHeld: Bool { held.load(ordering: .acquiring) }
+
+    func say(_ value: [UInt8]) throws(StoreFailure) {
+        guard isHeld, let store else { throw .unavailable("the name \(name) was let go") }
+        store.say(name, value)
+    }
 
     func release() {
         guard held.exchange(false, ordering: .acquiringAndReleasing) else { return }

@@ -16,7 +16,7 @@ import Transport
 /// A store, the state, publishing and discovery together, and hosts that exist in memory alone.
 final class PublishingBench: DiscoveryObserver {
     let folder: String
-    let store: SQLiteStore
+    let store: any Store
     private(set) var loop: Loop
     private(set) var state: ControlState
     private(set) var server: DiscoveryServer
@@ -28,10 +28,17 @@ final class PublishingBench: DiscoveryObserver {
     private var retired: [ControlState] = []
 
     /// - Parameter standing: what the store holds before anybody reads it, as transactions.
-    init(standing: [StoreTransaction] = []) throws {
-        folder = try Files.makeTemporaryFolder()
-        store = try SQLiteStore(path: "\(folder)/control.db")
+    convenience init(standing: [StoreTransaction] = []) throws {
+        let folder = try Files.makeTemporaryFolder()
+        let store = try SQLiteStore(path: "\(folder)/control.db")
         for transaction in standing { _ = try store.commit(transaction) }
+        try self.init(store, folder: folder)
+    }
+
+    /// Over a store that others may have too. - Parameter folder: goes with it.
+    init(_ store: any Store, folder: String = "") throws {
+        self.folder = folder
+        self.store = store
         loop = try Loop()
         state = try ControlState(store: store, loop: loop)
         server = DiscoveryServer(loop: loop, identity: store.identity)
@@ -41,7 +48,7 @@ final class PublishingBench: DiscoveryObserver {
         server.observer = self
     }
 
-    deinit { Files.remove(folder) }
+    deinit { if !folder.isEmpty { Files.remove(folder) } }
 
     /// A control plane that begins with what the store holds.
     func restart() throws {

@@ -74,12 +74,12 @@ import Testing
         #expect(bench.state.revision == last)
     }
 
-    @Test func `I16 a policy says in its condition what of it hosts can't judge, as it changes, and of several replicas too`()
+    @Test func `I16 a policy says in its condition what of it hosts can't judge, as it changes, whatever other replicas say`()
         throws
     {
         let bench = try PublishingBench()
-        var replicas = 1
-        let keeper = ProgrammedKeeper(state: bench.state, publishing: bench.publishing, loop: bench.loop) { replicas == 1 }
+        var others = OtherReplicas.nobody
+        let keeper = ProgrammedKeeper(state: bench.state, publishing: bench.publishing, loop: bench.loop, others: { others })
         defer { withExtendedLifetime(keeper) {} }
         try bench.load()
         let key = Stored.policy("p").0
@@ -119,11 +119,15 @@ import Testing
         write("AUDIT", "\"ports\":[\"80\"]", generation: 4)
         try bench.run("what they don't") { condition()?.accepted["status"] == "False" }
         #expect(condition()?.accepted["message"]?.stringValue?.contains("don't support the action AUDIT") == true)
-        // With other replicas nobody knows how far all hosts are; what the policy says of itself stays known.
-        replicas = 2
+        // Another replica says nothing of its hosts: what the policy says of itself is known all the same.
+        others = OtherReplicas(isFirst: true, begun: .now() + .seconds(3600), reports: ["old-1": nil])
         write("ALLOW", "\"methods\":[\"GET\"]", generation: 5)
         try bench.run("of several") { condition()?.accepted["observedGeneration"]?.integerValue == 5 }
-        #expect(condition()?.programmed == nil && condition()?.accepted["reason"] == "UnsupportedValue")
+        #expect(condition()?.accepted["reason"] == "UnsupportedValue")
+        #expect(condition()?.programmed?["status"] == "Unknown" && condition()?.programmed?["reason"] == "Pending")
+        #expect(
+            condition()?.programmed?["message"]?.stringValue
+                == "acknowledged by 0 of 0 hosts; how far those of old-1 are isn't known")
         let last = bench.state.revision
         let end = Instant.now() + .seconds(1)
         while Instant.now() < end { bench.loop.turn(wait: .milliseconds(10)) }

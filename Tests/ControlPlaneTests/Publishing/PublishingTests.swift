@@ -83,7 +83,7 @@ import Testing
         #expect(bench.publishing.trouble(key) == nil)
         #expect(
             bench.publishing.acknowledgement(
-                key, revision: bench.server.revision, bench.publishing.survey())?.isComplete == true)
+                key, revision: bench.server.revision, bench.publishing.survey())?.come.isComplete == true)
     }
 
     @Test func `a host that is gone has unhealthy workloads until it is back`() throws {

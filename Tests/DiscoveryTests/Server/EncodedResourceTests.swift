@@ -49,7 +49,7 @@ import Wire
             let answer = survey.acknowledgement(ofRevision: wanted)
             #expect(answer == Acknowledgement(acknowledged: held.count { $0 >= wanted }, concerned: 200))
         }
-        #expect(survey.refusals(of: .address, "w/a").isEmpty)
+        #expect(survey.refusals(of: .address, "w/a", ofRevision: 0).isEmpty)
     }
 
     @Test func `a survey knows who refuses what, in the node's words`() throws {
@@ -59,8 +59,13 @@ import Wire
         refusing.error = "w/a: no"
         bench.settle()
         let survey = bench.server.survey()
-        #expect(Array(survey.refusals(of: .address, "w/a").keys) == ["n1"])
-        #expect(survey.refusals(of: .address, "w/b").isEmpty && survey.refusals(of: .authorization, "w/a").isEmpty)
+        func who(_ type: ResourceType, _ name: String, ofRevision revision: UInt64 = 1) -> [String] {
+            survey.refusals(of: type, name, ofRevision: revision).keys.sorted()
+        }
+        #expect(who(.address, "w/a") == ["n1"])
+        #expect(who(.address, "w/b") == [] && who(.authorization, "w/a") == [])
+        // Of what it hasn't answered yet nobody knows whether it refuses that too.
+        #expect(who(.address, "w/a", ofRevision: bench.server.revision + 1) == [])
         #expect(survey.acknowledgement(ofRevision: 1) == Acknowledgement(acknowledged: 2, concerned: 2))
     }
 
