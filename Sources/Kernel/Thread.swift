@@ -11,7 +11,7 @@ package final class Thread: Sendable {
 
     /// - Parameters:
     ///   - name: shown by `ps -L` and `top -H`; 15 bytes count.
-    ///   - niceness: 0 to 19, the more the sooner it makes way for other threads (nice(2)).
+    ///   - niceness: 0 to 19, added to that of the thread that makes it: the more the sooner it makes way for the others (nice(2)).
     package init(name: String, niceness: CInt = 0, _ body: @escaping @Sendable () -> Void) throws(Errno) {
         let start = unsafe Unmanaged.passRetained(ThreadStart(name: name, niceness: niceness, body: body))
         var handle = pthread_t()
@@ -21,8 +21,11 @@ package final class Thread: Sendable {
                 guard let argument = unsafe argument else { return nil }
                 let start = unsafe Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue()
                 _ = unsafe clinux_set_thread_name(start.name)
-                // Of this thread alone on Linux. To be nicer is never forbidden.
-                if start.niceness > 0 { _ = setpriority(CInt(PRIO_PROCESS.rawValue), 0, start.niceness) }
+                // Of this thread alone on Linux. Beyond 19 is 19, and to be nicer is never forbidden.
+                if start.niceness > 0 {
+                    let which = CInt(PRIO_PROCESS.rawValue)
+                    _ = setpriority(which, 0, getpriority(which, 0) + start.niceness)
+                }
                 let stack = AlternateStack()
                 start.body()
                 _ = consume stack

@@ -34,6 +34,13 @@ package struct MeshTables: Sendable {
         var list: ContiguousArray<MeshService.Endpoint> = []
         /// It is among `staleServices`.
         var isStale = false
+
+        /// - Returns: whether it was stale before.
+        mutating func change(_ body: (inout ContiguousArray<MeshService.Endpoint>) -> Void) -> Bool {
+            defer { isStale = true }
+            body(&list)
+            return isStale
+        }
     }
 
     private struct Account: Hashable {
@@ -118,12 +125,8 @@ package struct MeshTables: Sendable {
     }
 
     private mutating func change(_ service: String, _ body: (inout ContiguousArray<MeshService.Endpoint>) -> Void) {
-        let isNews = { (endpoints: inout Endpoints) in
-            body(&endpoints.list)
-            defer { endpoints.isStale = true }
-            return !endpoints.isStale
-        }(&endpoints[service, default: Endpoints()])
-        if isNews { staleServices.append(service) }
+        let wasStale = endpoints[service, default: Endpoints()].change(body)
+        if !wasStale { staleServices.append(service) }
     }
 
     /// Made once for all workloads of one account, which share it.

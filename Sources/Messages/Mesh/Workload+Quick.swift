@@ -31,7 +31,7 @@ package struct WorkloadPool: Sendable {
 
     /// What the scratch says; nil if it is to be read the general way.
     fileprivate mutating func common() -> Shared<WorkloadCommon>? {
-        let hash = Self.hash(scratch)
+        let hash = NameHash(scratch.span).value
         if let slot = index.find(hash, where: { known[Int($0)].bytes == scratch }) { return known[Int(slot)].common }
         guard let read = WorkloadCommon(quickly: scratch.span) else { return nil }
         // What shares with those that go still does.
@@ -43,27 +43,6 @@ package struct WorkloadPool: Sendable {
     }
 
     private init(_ scratch: [UInt8]) { self.scratch = scratch }
-
-    /// Eight bytes at a time, each multiplied into both halves of a product.
-    private static func hash(_ bytes: [UInt8]) -> Int {
-        let span = bytes.span
-        var (hash, index) = (UInt64(span.count), 0)
-        func mix(_ word: UInt64) {
-            let product = (hash ^ word).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
-            hash = product.high ^ product.low &+ 0x2545_f491_4f6c_dd1d
-        }
-        while index + 8 <= span.count {
-            var word: UInt64 = 0
-            for place in 0..<8 { word |= UInt64(span[index + place]) << UInt64(8 * place) }
-            mix(word)
-            index += 8
-        }
-        while index < span.count {
-            mix(UInt64(span[index]))
-            index += 1
-        }
-        return Int(truncatingIfNeeded: hash ^ hash >> 32)
-    }
 }
 
 extension WorkloadFields {
