@@ -64,11 +64,16 @@ package final class Loop {
     private var firstPutOff = 0
     private var eventShares = TurnShares()
     private var endShares = TurnShares()
+    private var strain: Strain
+    private var pace: BeginningPace
     private var running = false
 
-    package init() throws(Errno) {
+    /// - Parameter pace: how many connections a tenant may always begin in a second, however strained the loop is.
+    package init(pace: Int = 1000) throws(Errno) {
         epoll = try Epoll(capacity: Self.events)
         now = Instant.now()
+        strain = Strain(now: now)
+        self.pace = BeginningPace(perSecond: pace, now: now)
         timers = TimerWheel(now: now)
     }
 
@@ -136,6 +141,17 @@ package final class Loop {
     /// The rest of what is being served now is done for this tenant.
     package func work(for tenant: Tenant) { self.tenant = tenant }
 
+    // MARK: - Beginnings
+
+    /// How long whoever may not begin waits before it asks again, at the most: a timer's tick.
+    package static let paceRest = Interval.milliseconds(1)
+
+    /// Whether the tenant may begin a connection now (`BeginningPace`).
+    package func mayBegin(_ tenant: Tenant) -> Bool { pace.mayBegin(tenant, now: now) }
+
+    /// The tenant began a connection.
+    package func began(_ tenant: Tenant) { pace.began(tenant, now: now) }
+
     // MARK: - Turns
 
     /// Has `endTurn` called when this turn's events are served. The caller keeps a flag so that it asks once per turn.
@@ -153,13 +169,15 @@ package final class Loop {
     /// One turn: waits for events at most `wait` (nil: until something happens), serves them, then timers, then ends of turn.
     package func turn(wait: Interval?) {
         let count: Int
+        var start: Instant?
         do throws(Errno) {
-            count = try epoll.wait(milliseconds: timeout(wait))
+            count = try epoll.wait(milliseconds: timeout(wait, &start))
         } catch {
             bug("epoll can't wait: \(error)")
         }
         now = Instant.now()
         turns &+= 1
+        if let isStrained = strain.turned(sleptSince: start, now: now) { pace.judge(isStrained: isStrained, now: now) }
         serveEvents(count)
         for timer in timers.due(now: now) {
             guard let due = timers.take(timer) else { continue }
@@ -183,6 +201,7 @@ package final class Loop {
             let (word, readiness) = epoll.event(index)
             guard let watch = watches[Token(word: word)] else { continue }
             tenant = watch.tenant
+            pace.served(tenant, now: now)
             guard isCrowded else {
                 watch.source.ready(readiness)
                 continue
@@ -228,10 +247,13 @@ package final class Loop {
         unfinished.removeAll(keepingCapacity: true)
     }
 
-    private func timeout(_ wait: Interval?) -> CInt {
+    /// - Parameter start: when the wait begins, if there is to be one.
+    private func timeout(_ wait: Interval?, _ start: inout Instant?) -> CInt {
         if !turnEnds.isEmpty { return 0 }
+        let time = Instant.now()
+        start = time
         var limit = wait
-        if let next = timers.nextWake(now: Instant.now()), limit.map({ next < $0 }) ?? true { limit = next }
+        if let next = timers.nextWake(now: time), limit.map({ next < $0 }) ?? true { limit = next }
         guard let limit else { return -1 }
         // Rounded up: waking a little early would only spin until the tick is due.
         return CInt(clamping: (limit.nanoseconds + 999_999) / 1_000_000)

@@ -155,6 +155,7 @@ extension WorkerSettings {
         peers.tunnels = limits.peerTunnels
         peers.allowance = limits.peerHandshakes
         peers.failures = limits.peerFailures
+        pace = limits.busyPace
         metrics = MetricOptions(maximumSeries: configuration.metrics.maximumSeries, idle: configuration.metrics.idle)
         tunnel.halfClosedTimeout = timeouts.halfClosed
         tunnel.streamAge = configuration.tunnel.maxStreamAge

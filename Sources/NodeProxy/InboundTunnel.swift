@@ -128,7 +128,7 @@ extension InboundTunnel: TunnelOwner {
     }
 
     func tunnelRequested(_ tunnel: TunnelConnection, stream: Int32, head: HTTP2RequestHead) {
-        switch requests.place(stream, head, mayBegin: mayAsk) {
+        switch requests.place(stream, head, mayBegin: mayBegin) {
         case .begins: begin(stream, head, tunnel)
         case .refused: tunnel.reset(stream, HTTP2Code.refusedStream)
         case .waits:
@@ -138,6 +138,8 @@ extension InboundTunnel: TunnelOwner {
         }
     }
 
+    /// By what the peer asked for in vain, and by what others need of the loop.
+    private var mayBegin: Bool { mayAsk && worker.mayBegin(workload) }
     private var mayAsk: Bool { peer.map { worker.peers.mayAsk($0, second: worker.second) } ?? true }
 
     /// A CONNECT was refused, for whatever reason.
@@ -150,19 +152,20 @@ extension InboundTunnel: TunnelOwner {
             tunnel.expire()
             return
         }
+        worker.loop.began(workload.tenant)
         InboundStream(worker, workload, self, tunnel, stream).start(head, local: local)
     }
 }
 
 extension InboundTunnel: TurnTarget, TimerTarget {
     func endTurn() -> Bool {
-        while let tunnel, mayAsk, let (stream, head) = requests.take() {
+        while let tunnel, mayBegin, let (stream, head) = requests.take() {
             // What its peer gave up meanwhile costs nothing more.
             if tunnel.isOpen(stream) { begin(stream, head, tunnel) }
         }
         isQueued = tunnel != nil && !requests.isEmpty
-        guard isQueued, !mayAsk else { return isQueued }
-        rest = worker.loop.arm(Self.pause, self, tag: 0)
+        guard isQueued, !mayBegin else { return isQueued }
+        rest = worker.loop.arm(mayAsk ? Loop.paceRest : Self.pause, self, tag: 0)
         return false
     }
 

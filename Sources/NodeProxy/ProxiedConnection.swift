@@ -37,6 +37,8 @@ final class WorkerWorkload {
     let held = HeldBytes()
     /// TLS handshakes under way with it that peers began.
     var handshakes = 0
+    /// The second in which it was last said that its new connections wait.
+    var pacedLine = -1_000
     var isDraining = false
     var listeners: [WorkloadListener] = []
     /// Tunnels that ended at this workload, by identity of the object.

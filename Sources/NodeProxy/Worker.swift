@@ -33,14 +33,14 @@ final class Worker {
     private var isShuttingDown = false
     /// Another daemon accepts, until `serve`.
     private var isWaiting: Bool
-    private var descriptorsInUse = 0
+    private(set) var descriptorsInUse = 0
     private var probeListeners: [ProbeListener] = []
     var mailbox: Mailbox<WorkerMessage> { fleet.mailbox(of: number) }
     /// TLS handshakes under way that peers began, and tunnels that they have here.
     var handshakes = 0
     let peers: PeerLedger
     var tunnelLines = LogQuota()
-    private var refusalLines = LogQuota()
+    var refusalLines = LogQuota()
     var inboundTunnels = 0 {
         didSet {
             fleet.carries(inboundTunnels, .tunnels, worker: number)
@@ -58,7 +58,7 @@ final class Worker {
         self.log = log
         self.fleet = fleet
         self.node = node
-        loop = try Loop()
+        loop = try Loop(pace: settings.pace)
         standing = try StandingPlace()
         metrics = MetricShard(number: number, options: settings.metrics)
         peers = PeerLedger(settings.peers)
@@ -210,6 +210,7 @@ extension Worker {
 extension Worker {
     /// A fresh connection at one of the workload's listeners: for this loop, or for one that has less to do. After that it never moves.
     func arrived(_ accepted: consuming Accepted, at port: WorkloadListener.Port, for workload: WorkerWorkload) {
+        loop.began(workload.tenant)
         if let other = fleet.lessBusy(than: number, port == .hbone ? .tunnels : .connections) {
             other.send(.passed(PassedConnection(accepted, at: port, uid: workload.shared.uid)))
         } else {
@@ -220,6 +221,7 @@ extension Worker {
     private func passed(_ connection: PassedConnection) {
         // Its workload may be gone by now: nobody takes it then. Accepted is accepted: also in a daemon that accepts no more.
         guard let workload = workloads[connection.uid], let accepted = connection.take() else { return }
+        loop.began(workload.tenant)
         self.accepted(accepted, at: connection.port, for: workload)
     }
 
@@ -294,25 +296,6 @@ extension Worker {
             return
         }
         InboundConnection(self, workload, peer, target, isProbe: true).start(accepted.take())
-    }
-
-    /// Counts a refusal, and says so unless it was said often enough in this second.
-    func refuse(_ reason: RefusalReason, _ what: @autoclosure () -> String) {
-        metrics.refused(reason)
-        guard log.isOn(.warn), let more = refusalLines.take(second: second) else { return }
-        log.warn("refused \(what())\(more)")
-    }
-
-    /// The turn's time in seconds of the monotonic clock.
-    var second: Int { Int(loop.now.nanoseconds / 1_000_000_000) }
-
-    /// The limits are the daemon's, shared evenly between its workers.
-    func limitReached(_ workload: WorkerWorkload) -> RefusalReason? {
-        if connections.count >= settings.connections { return .daemonConnections }
-        if workload.open >= settings.connectionsPerWorkload { return .workloadConnections }
-        if descriptorsInUse + inboundTunnels >= settings.descriptors { return .descriptors }
-        if workload.descriptors + workload.inboundTunnels.count >= settings.descriptorsPerWorkload { return .workloadDescriptors }
-        return nil
     }
 
     func register(_ connection: any ProxiedConnection, path: TrafficPath) -> Token {

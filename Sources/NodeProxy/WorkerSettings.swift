@@ -29,6 +29,8 @@ struct WorkerSettings: Sendable {
     var handshakes = 1000
     /// How many of them may be with one workload.
     var handshakesPerWorkload = 250
+    /// Connections that a workload may always begin in a second, also while the worker is short of time and serves others.
+    var pace = 1000
     /// What one peer address may have of this worker.
     var peers = PeerLedger.Bounds()
     /// Two for each direction that is being spliced; beyond, bytes are copied.

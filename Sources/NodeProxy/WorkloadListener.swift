@@ -16,7 +16,7 @@ final class WorkloadListener: EventSource, TimerTarget {
     /// How many connections one event may bring before others have their turn: each costs some 80 microseconds, with what it dials.
     private static let batch = 8
     /// When descriptors or memory are out, accepting rests: the kernel keeps callers waiting in the queue, and nothing spins.
-    private static let rest = Interval.milliseconds(100)
+    private static let exhausted = Interval.milliseconds(100)
 
     let port: Port
     private let worker: Worker
@@ -44,6 +44,10 @@ final class WorkloadListener: EventSource, TimerTarget {
 
     func ready(_ readiness: Readiness) {
         for _ in 0..<Self.batch {
+            guard worker.mayBegin(workload) else {
+                rest(Loop.paceRest)
+                return
+            }
             do throws(Errno) {
                 guard let accepted = try listeners.accept(port) else { return }
                 worker.arrived(accepted, at: port, for: workload)
@@ -58,8 +62,13 @@ final class WorkloadListener: EventSource, TimerTarget {
     private func pause(_ cause: Errno) {
         worker.metrics.acceptPaused()
         worker.log.warn("not accepting connections of \(workload.shared.name) for a moment: \(cause)")
+        rest(Self.exhausted)
+    }
+
+    /// The kernel keeps callers waiting, or another loop takes them.
+    private func rest(_ time: Interval) {
         if let token = token.take() { worker.loop.unwatch(token) }
-        timer = worker.loop.arm(Self.rest, self, tag: 0)
+        timer = worker.loop.arm(time, self, tag: 0)
     }
 
     func timerFired(_ tag: UInt32) {

@@ -25,6 +25,7 @@ package enum MetricFamily: Int, Sendable, CaseIterable {
     case resets
     case splicedBytes
     case acceptPauses
+    case paces
     case captureRestores
     case overflowed
 
@@ -33,7 +34,7 @@ package enum MetricFamily: Int, Sendable, CaseIterable {
         case .handshakeSeconds, .connectSeconds, .hboneConnectSeconds: .histogram
         case .tunnels, .streams: .gauge
         case .handshakes, .connectAnswers, .tunnelsOpened, .tunnelsClosed, .streamRetries, .endpointRetries, .connections,
-            .refused, .resets, .splicedBytes, .acceptPauses, .captureRestores, .overflowed:
+            .refused, .resets, .splicedBytes, .acceptPauses, .paces, .captureRestores, .overflowed:
             .counter
         }
     }
@@ -57,6 +58,7 @@ package enum MetricFamily: Int, Sendable, CaseIterable {
         case .resets: "warren_resets"
         case .splicedBytes: "warren_spliced_bytes"
         case .acceptPauses: "warren_accept_pauses"
+        case .paces: "warren_begin_pauses"
         case .captureRestores: "warren_capture_restores"
         case .overflowed: "warren_series_overflowed"
         }
@@ -80,6 +82,7 @@ package enum MetricFamily: Int, Sendable, CaseIterable {
         case .resets: "Connections that ended by a reset instead of both ends' end."
         case .splicedBytes: "Bytes moved between sockets inside the kernel."
         case .acceptPauses: "Times that accepting paused because descriptors or memory ran out."
+        case .paces: "Times that a workload's new connections waited because others need the loop too."
         case .captureRestores: "Times that redirection was found missing in a workload's namespace and put back."
         case .overflowed: "Connections counted in the series unknown because there were too many series."
         }
@@ -90,7 +93,7 @@ package enum MetricFamily: Int, Sendable, CaseIterable {
         case .handshakeSeconds, .connectSeconds, .hboneConnectSeconds: "seconds"
         case .splicedBytes: "bytes"
         case .handshakes, .connectAnswers, .tunnels, .tunnelsOpened, .tunnelsClosed, .streams, .streamRetries, .endpointRetries,
-            .connections, .refused, .resets, .acceptPauses, .captureRestores, .overflowed:
+            .connections, .refused, .resets, .acceptPauses, .paces, .captureRestores, .overflowed:
             nil
         }
     }
@@ -105,7 +108,8 @@ package enum MetricFamily: Int, Sendable, CaseIterable {
         case .tunnelsClosed: [("side", words(TunnelSide.self)), ("reason", words(TunnelEnd.self))]
         case .connections: [("path", words(TrafficPath.self))]
         case .refused: [("reason", words(RefusalReason.self))]
-        case .hboneConnectSeconds, .streamRetries, .endpointRetries, .resets, .splicedBytes, .acceptPauses, .captureRestores,
+        case .hboneConnectSeconds, .streamRetries, .endpointRetries, .resets, .splicedBytes, .acceptPauses, .paces,
+            .captureRestores,
             .overflowed:
             []
         }

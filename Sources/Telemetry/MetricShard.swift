@@ -60,6 +60,7 @@ package final class MetricShard {
     package func wasReset() { add(1, .resets) }
     package func spliced(_ bytes: Int) { add(Int64(clamping: bytes), .splicedBytes) }
     package func acceptPaused() { add(1, .acceptPauses) }
+    package func paced() { add(1, .paces) }
     package func captureRestored() { add(1, .captureRestores) }
 
     /// A decision, and the policy that made it (`namespace/name`; nil for the default). Policies beyond 1,000 are counted as

@@ -84,5 +84,30 @@ extension HostTests {
             #expect(200...700 ~= refused, "\(refused)")
             try waitUntil("nothing is left") { try stage.node.metric("warren_tunnel_streams", "side=\"server\"") == 0 }
         }
+
+        @Test func `an application that begins connections without end waits, its neighbour doesn't`() throws {
+            let mesh = try MeshLab(hosts: 2) { $0["limits.busyPace"] = "10" }
+            let greedy = try mesh.add("greedy", on: 0)
+            let quiet = try mesh.add("quiet", on: 0)
+            let taker = try mesh.add("taker", on: 1)
+            let server = try mesh.add("server", on: 1)
+            try mesh.start()
+            let applications = [try taker.serve("echo", port: 8080), try server.serve("echo", port: 8080)]
+            defer { withExtendedLifetime(applications) {} }
+            #expect(try quiet.call("echo", server.address, port: 8080).echoed)
+            // Several, so that processors are short wherever this runs.
+            let attackers = try (0..<4).map { _ in
+                try greedy.start([Peer.python, "-B", "\(Self.folder)/attack.py", "application", taker.address, "4"])
+            }
+            try waitUntil("it has to wait", seconds: 10) {
+                let isFine = try quiet.call("echo", server.address, port: 8080).echoed
+                #expect(isFine)
+                return try mesh.nodes[0].metric("warren_begin_pauses_total") > 0
+            }
+            for attacker in attackers { #expect(try result(attacker).int("connects") > 100) }
+            #expect(mesh.nodes[0].log.contains("new connections of default/greedy wait"))
+            #expect(!mesh.nodes[0].log.contains("new connections of default/quiet wait"))
+            try waitUntil("it is served again", seconds: 10) { try greedy.call("echo", taker.address, port: 8080).echoed }
+        }
     }
 }

@@ -12,6 +12,7 @@ package struct LimitSettings: Sendable {
     package var peerHandshakes = 400
     package var peerTunnels = 500
     package var peerFailures = 1000
+    package var busyPace = 1000
     package var headerList = ByteSize.kibibytes(16)
     package var streamWindow = ByteSize.mebibytes(4)
     package var windowMemory = ByteSize.mebibytes(256)
@@ -65,6 +66,14 @@ package struct LimitSettings: Sendable {
             because:
                 "One costs as much as a connection, and nobody has anything of it: a hundred in a second are 1 % of a loop. "
                 + "Who calls an application that is down hears it later, not never."
+        ),
+        .integer(
+            "limits.busyPace", \.limits.busyPace, 10...1_000_000,
+            "Connections, in and out, that a workload may always begin in a second on one loop. While a loop is short of time and serves others "
+                + "too, a workload that wants more is slowed down to this by steps; a quarter of a second's worth may begin at once.",
+            because:
+                "Whoever begins them as fast as they come keeps the loop awake, and then the others' requests wait for a processor: tens of "
+                + "milliseconds each. A thousand are a tenth of a loop. Who is alone on its host, or on one that has time, isn't held up."
         ),
         .size(
             "limits.headerList", \.limits.headerList, .kibibytes(1) ... .mebibytes(1),
