@@ -2,8 +2,8 @@
 
 internal import Kernel
 
-/// Whether a loop has less of a processor than it needs to answer at once: it hardly sleeps, or waits for a processor when it wakes. A value inside the
-/// loop, told of each turn.
+/// Whether a loop has less of a processor than it needs to answer at once: it hardly sleeps, or waits for a processor when it wakes. A value
+/// inside the loop, told of each turn.
 struct Strain: ~Copyable {
     /// Over so long it is judged.
     static let window = Interval.milliseconds(16)
