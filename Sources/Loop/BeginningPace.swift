@@ -2,6 +2,18 @@
 
 internal import Kernel
 
+/// What begins. Each kind is counted by itself: a peer that floods a workload's tunnels doesn't stop what the workload begins.
+package enum Beginning: Int, CaseIterable, Sendable {
+    /// A connection of the tenant's own.
+    case outgoing
+    /// A connection to it that comes in plain.
+    case incoming
+    /// A tunnel to it.
+    case tunnel
+    /// A connection to it within a tunnel.
+    case request
+}
+
 /// How fast a tenant's connections may begin on a strained loop that others need too. A value inside the loop.
 ///
 /// A beginning costs a hundred times what a small piece of bytes does, and whoever makes connections as fast as they come keeps a loop awake
@@ -11,6 +23,8 @@ internal import Kernel
 /// kernel's queue, or in its tunnel, at the expense of whoever sends it. Who is alone, or on a loop that has time, isn't held up
 /// (docs/decisions/0026).
 struct BeginningPace {
+    /// In how many parts the price of a beginning is told.
+    static let whole: UInt64 = 8
     /// What may be saved up: an application that starts, or is called by many at once, begins so much time's worth together.
     private static let saved: UInt64 = 250_000_000
     /// How long another tenant is thought of after it was last served.
@@ -27,9 +41,9 @@ struct BeginningPace {
     private var spacing: UInt64 = 0
     private let widest: UInt64
     private var judged: Instant
-    /// By tenant, the nanoseconds that it has, and when that was true.
-    private var balances = ContiguousArray<UInt64>(repeating: Self.saved, count: TurnShares.places + 1)
-    private var times = ContiguousArray<UInt64>(repeating: 0, count: TurnShares.places + 1)
+    /// By tenant and kind, the nanoseconds that there are, and when that was true.
+    private var balances = ContiguousArray<UInt64>(repeating: Self.saved, count: Self.accounts)
+    private var times = ContiguousArray<UInt64>(repeating: 0, count: Self.accounts)
     /// Who was served last, and who before it: one of them is another than whoever asks.
     private var latest = Service()
     private var former = Service()
@@ -59,20 +73,21 @@ struct BeginningPace {
         judged = now
     }
 
-    /// Whether the tenant may begin a connection now.
-    func mayBegin(_ tenant: Tenant, now: Instant) -> Bool {
+    /// Whether the tenant may begin a connection of this kind now.
+    func mayBegin(_ tenant: Tenant, _ kind: Beginning, now: Instant) -> Bool {
         guard spacing > 0, isShared(beside: tenant, now: now) else { return true }
-        return balance(Int(tenant.place), now: now) >= spacing
+        return balance(Self.account(tenant, kind), now: now) >= spacing
     }
 
     /// The tenant began a connection.
-    mutating func began(_ tenant: Tenant, now: Instant) {
+    /// - Parameter parts: of `whole`, what it costs.
+    mutating func began(_ tenant: Tenant, _ kind: Beginning, parts: UInt64 = whole, now: Instant) {
         guard tenant != .none, spacing > 0 else { return }
-        let place = Int(tenant.place)
-        let balance = balance(place, now: now)
+        let account = Self.account(tenant, kind)
+        let balance = balance(account, now: now)
         // Who was alone until now owes nothing for it.
-        balances[place] = balance - min(balance, spacing)
-        times[place] = now.nanoseconds
+        balances[account] = balance - min(balance, spacing * parts / Self.whole)
+        times[account] = now.nanoseconds
     }
 
     private func isShared(beside tenant: Tenant, now: Instant) -> Bool {
@@ -81,8 +96,14 @@ struct BeginningPace {
         return other.tenant != .none && now.since(other.at) < Self.memory
     }
 
-    private func balance(_ place: Int, now: Instant) -> UInt64 {
-        let passed = now.nanoseconds - min(times[place], now.nanoseconds)
-        return min(Self.saved, balances[place] + min(passed, Self.saved))
+    private func balance(_ account: Int, now: Instant) -> UInt64 {
+        let passed = now.nanoseconds - min(times[account], now.nanoseconds)
+        return min(Self.saved, balances[account] + min(passed, Self.saved))
+    }
+
+    private static let accounts = (TurnShares.places + 1) * Beginning.allCases.count
+
+    private static func account(_ tenant: Tenant, _ kind: Beginning) -> Int {
+        Int(tenant.place) * Beginning.allCases.count + kind.rawValue
     }
 }

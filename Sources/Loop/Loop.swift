@@ -146,11 +146,14 @@ package final class Loop {
     /// How long whoever may not begin waits before it asks again, at the most: a timer's tick.
     package static let paceRest = Interval.milliseconds(1)
 
-    /// Whether the tenant may begin a connection now (`BeginningPace`).
-    package func mayBegin(_ tenant: Tenant) -> Bool { pace.mayBegin(tenant, now: now) }
+    /// Whether the tenant may begin a connection of this kind now (`BeginningPace`).
+    package func mayBegin(_ tenant: Tenant, _ kind: Beginning) -> Bool { pace.mayBegin(tenant, kind, now: now) }
 
     /// The tenant began a connection.
-    package func began(_ tenant: Tenant) { pace.began(tenant, now: now) }
+    package func began(_ tenant: Tenant, _ kind: Beginning) { pace.began(tenant, kind, now: now) }
+
+    /// Something that asked to begin was turned away, for an eighth of what a beginning costs.
+    package func turnedAway(_ tenant: Tenant, _ kind: Beginning) { pace.began(tenant, kind, parts: 1, now: now) }
 
     // MARK: - Turns
 

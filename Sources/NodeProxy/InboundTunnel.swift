@@ -75,6 +75,7 @@ final class InboundTunnel {
         self.peer = peer
         worker.handshakes += 1
         workload.handshakes += 1
+        worker.loop.began(workload.tenant, .tunnel)
         return true
     }
 
@@ -139,7 +140,7 @@ extension InboundTunnel: TunnelOwner {
     }
 
     /// By what the peer asked for in vain, and by what others need of the loop.
-    private var mayBegin: Bool { mayAsk && worker.mayBegin(workload) }
+    private var mayBegin: Bool { mayAsk && worker.mayBegin(workload, .request) }
     private var mayAsk: Bool { peer.map { worker.peers.mayAsk($0, second: worker.second) } ?? true }
 
     /// A CONNECT was refused, for whatever reason.
@@ -152,7 +153,7 @@ extension InboundTunnel: TunnelOwner {
             tunnel.expire()
             return
         }
-        worker.loop.began(workload.tenant)
+        worker.loop.began(workload.tenant, .request)
         InboundStream(worker, workload, self, tunnel, stream).start(head, local: local)
     }
 }

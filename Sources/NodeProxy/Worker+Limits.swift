@@ -16,9 +16,9 @@ extension Worker {
         log.warn("refused \(what())\(more)")
     }
 
-    /// Whether the workload's connections may begin now. If not, it is counted and said, and the caller asks again after `Loop.paceRest`.
-    func mayBegin(_ workload: WorkerWorkload) -> Bool {
-        if loop.mayBegin(workload.tenant) { return true }
+    /// Whether such a connection of the workload may begin now. If not, it is counted and said, and the caller asks again after `Loop.paceRest`.
+    func mayBegin(_ workload: WorkerWorkload, _ kind: Beginning) -> Bool {
+        if loop.mayBegin(workload.tenant, kind) { return true }
         metrics.paced()
         if second >= workload.pacedLine + Self.pacedLineInterval {
             workload.pacedLine = second

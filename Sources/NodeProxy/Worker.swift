@@ -210,7 +210,7 @@ extension Worker {
 extension Worker {
     /// A fresh connection at one of the workload's listeners: for this loop, or for one that has less to do. After that it never moves.
     func arrived(_ accepted: consuming Accepted, at port: WorkloadListener.Port, for workload: WorkerWorkload) {
-        loop.began(workload.tenant)
+        arrives(workload, port)
         if let other = fleet.lessBusy(than: number, port == .hbone ? .tunnels : .connections) {
             other.send(.passed(PassedConnection(accepted, at: port, uid: workload.shared.uid)))
         } else {
@@ -218,10 +218,15 @@ extension Worker {
         }
     }
 
+    /// What a connection costs of the workload's pace. Whether a tunnel is let in is for it to say.
+    private func arrives(_ workload: WorkerWorkload, _ port: WorkloadListener.Port) {
+        if port == .hbone { loop.turnedAway(workload.tenant, .tunnel) } else { loop.began(workload.tenant, port.beginning) }
+    }
+
     private func passed(_ connection: PassedConnection) {
         // Its workload may be gone by now: nobody takes it then. Accepted is accepted: also in a daemon that accepts no more.
         guard let workload = workloads[connection.uid], let accepted = connection.take() else { return }
-        loop.began(workload.tenant)
+        arrives(workload, connection.port)
         self.accepted(accepted, at: connection.port, for: workload)
     }
 

@@ -11,6 +11,14 @@ final class WorkloadListener: EventSource, TimerTarget {
         case outbound
         case inbound
         case hbone
+
+        var beginning: Beginning {
+            switch self {
+            case .outbound: .outgoing
+            case .inbound: .incoming
+            case .hbone: .tunnel
+            }
+        }
     }
 
     /// How many connections one event may bring before others have their turn: each costs some 80 microseconds, with what it dials.
@@ -44,7 +52,7 @@ final class WorkloadListener: EventSource, TimerTarget {
 
     func ready(_ readiness: Readiness) {
         for _ in 0..<Self.batch {
-            guard worker.mayBegin(workload) else {
+            guard worker.mayBegin(workload, port.beginning) else {
                 rest(Loop.paceRest)
                 return
             }

@@ -69,8 +69,9 @@ package struct LimitSettings: Sendable {
         ),
         .integer(
             "limits.busyPace", \.limits.busyPace, 10...1_000_000,
-            "Connections, in and out, that a workload may always begin in a second on one loop. While a loop is short of time and serves others "
-                + "too, a workload that wants more is slowed down to this by steps; a quarter of a second's worth may begin at once.",
+            "Connections of each sort (out, in, in tunnels, and tunnels) that a workload may always begin in a second on one loop. "
+                + "While a loop is short of time and serves others too, a workload that wants more is slowed down to this by steps; "
+                + "a quarter of a second's worth may begin at once.",
             because:
                 "Whoever begins them as fast as they come keeps the loop awake, and then the others' requests wait for a processor: tens of "
                 + "milliseconds each. A thousand are a tenth of a loop. Who is alone on its host, or on one that has time, isn't held up."
