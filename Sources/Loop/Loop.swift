@@ -169,6 +169,12 @@ package final class Loop {
 
     package func stop() { running = false }
 
+    /// Gives back memory that a burst of connections took. Now and then, on the loop's thread.
+    package func giveBack() {
+        watches.giveBack()
+        timers.giveBack()
+    }
+
     /// One turn: waits for events at most `wait` (nil: until something happens), serves them, then timers, then ends of turn.
     package func turn(wait: Interval?) {
         let count: Int

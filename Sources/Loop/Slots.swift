@@ -29,10 +29,19 @@ package struct Slots<Element> {
         var element: Element?
     }
 
+    /// As many slots are kept in any case.
+    private static var floor: Int { 1024 }
+
     private var slots: ContiguousArray<Slot> = []
     private var free: ContiguousArray<UInt32> = []
+    /// The generation with which a new slot begins: beyond those of all slots that were given back, whose tokens find nothing in it. 0 is never
+    /// used: a zeroed word is no token.
+    private var fresh: UInt32 = 1
     /// How many elements there are.
     package private(set) var count = 0
+
+    /// How many slots there are, in use or free.
+    var capacity: Int { slots.count }
 
     package init() {}
 
@@ -42,9 +51,8 @@ package struct Slots<Element> {
             slots[Int(slot)].element = element
             return Token(slot: slot, generation: slots[Int(slot)].generation)
         }
-        // Generation 0 is never used: a zeroed word is no token.
-        slots.append(Slot(generation: 1, element: element))
-        return Token(slot: UInt32(slots.count - 1), generation: 1)
+        slots.append(Slot(generation: fresh, element: element))
+        return Token(slot: UInt32(slots.count - 1), generation: fresh)
     }
 
     /// The element of the token; nil if it was removed.
@@ -73,6 +81,18 @@ package struct Slots<Element> {
         free.append(token.slot)
         count -= 1
         return element
+    }
+
+    /// Gives back what a burst took: the free slots behind the last element, if that is most of them. For somebody to call now and then.
+    package mutating func giveBack() {
+        guard slots.count > Self.floor, count < slots.count / 2 else { return }
+        let end = max(Self.floor, (slots.lastIndex { $0.element != nil } ?? -1) + 1)
+        guard end <= slots.count / 2 else { return }
+        for slot in slots[end...] where slot.generation >= fresh { fresh = slot.generation &+ 1 }
+        if fresh == 0 { fresh = 1 }
+        slots = ContiguousArray(slots[..<end])
+        // Low ones are used first, so that the end becomes free again.
+        free = ContiguousArray(slots.indices.reversed().filter { slots[$0].element == nil }.map { UInt32($0) })
     }
 
     /// All elements, in the order of their slots.

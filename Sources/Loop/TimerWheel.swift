@@ -67,6 +67,8 @@ struct TimerWheel {
         entries.remove(token).map { ($0.target, $0.tag, $0.tenant) }
     }
 
+    mutating func giveBack() { entries.giveBack() }
+
     private mutating func serve(_ bucket: Int, upTo current: UInt64, into due: inout ContiguousArray<Token>) {
         var kept: ContiguousArray<Token> = []
         for token in buckets[bucket] {

@@ -84,6 +84,8 @@ final class Worker {
         case .probes(let listeners): watch(listeners)
         case .census: node.send(.census(worker: number, open: workloads.mapValues(\.open), tunnels: inboundTunnels + pool.count))
         case .metrics:
+            connections.giveBack()
+            loop.giveBack()
             connections.forEach { _, connection in connection.account() }
             node.send(.metrics(worker: number, metrics.snapshot(now: loop.now)))
         case .connections: node.send(.connections(worker: number, describeConnections()))

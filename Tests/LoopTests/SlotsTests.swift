@@ -52,6 +52,41 @@ import Testing
         #expect(slots.remove(Token(slot: .max, generation: 1)) == nil)
     }
 
+    @Test func `what a burst took is given back, and its tokens find nothing in what comes after`() {
+        var slots = Slots<Int>()
+        let lasting = (0..<10).map { slots.insert($0) }
+        var old: [Token] = []
+        for round in 0..<3 {
+            let burst = (0..<20_000).map { slots.insert($0) }
+            #expect(slots.capacity >= 20_010)
+            // From the first to the last in one round, the other way in the next.
+            for token in round == 1 ? burst.reversed() : burst { #expect(slots.remove(token) != nil) }
+            slots.giveBack()
+            #expect(slots.capacity == 1_024, "\(slots.capacity)")
+            old += burst
+        }
+        #expect(slots.count == 10)
+        let new = (0..<20_000).map { slots.insert($0) }
+        #expect(Set(new).isDisjoint(with: old))
+        #expect(old.allSatisfy { slots[$0] == nil })
+        for (index, token) in new.enumerated() { #expect(slots[token] == index) }
+        for (index, token) in lasting.enumerated() { #expect(slots[token] == index) }
+    }
+
+    @Test func `an element at the end keeps what lies before it`() {
+        var slots = Slots<Int>()
+        let all = (0..<10_000).map { slots.insert($0) }
+        for token in all.dropLast() { slots.remove(token) }
+        slots.giveBack()
+        #expect(slots.capacity == 10_000)
+        #expect(slots[all[9_999]] == 9_999)
+        slots.remove(all[9_999])
+        #expect(slots.count == 0)
+        slots.giveBack()
+        let new = slots.insert(1)
+        #expect(slots[new] == 1)
+    }
+
     @Test func `a token survives as the word that epoll carries`() {
         let token = Token(slot: 0xffff_fffe, generation: 0x8000_0001)
         #expect(Token(word: token.word) == token)
