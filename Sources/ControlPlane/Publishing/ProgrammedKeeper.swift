@@ -15,6 +15,9 @@ internal import Store
 final class ProgrammedKeeper: StateObserver, TimerTarget {
     private static let interval = Interval.milliseconds(200)
     private static let batch = StoreTransaction.limit
+    /// How often, and for how long each time, it looks at what stood before: a tenth of the loop.
+    private static let formerInterval = Interval.milliseconds(20)
+    private static let portion = Interval.milliseconds(2)
     /// Only what takes longer is said to be pending.
     private static let patience = Interval.seconds(2)
     /// How often another looks whether it is on it to write.
@@ -53,7 +56,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     /// Of the keys that wait, those that have yet to be looked at in this round.
     private var round: [StoreKey] = []
     /// What stood before we began and has yet to be looked at.
-    private var former: Former?
+    private var former: FormerObjects?
     /// What is being written: its own change is no news.
     private var writing: [StoreKey: [UInt8]] = [:]
     private var isArmed = false
@@ -76,7 +79,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     func stateLoaded(_ state: ControlState) {
         (waiting, round) = ([:], [])
         newest = max(newest, state.revision)
-        former = Former(since: .now(), settling: settling, asOf: newest)
+        former = FormerObjects(since: .now(), settling: settling, asOf: newest)
         arm()
     }
 
@@ -112,7 +115,8 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private func arm() {
         guard !isArmed, isWriter, !waiting.isEmpty || former != nil else { return }
         isArmed = true
-        _ = loop.arm(Self.interval, self, tag: Tag.look)
+        let isLooking = former.map { Instant.now() >= $0.begins } ?? false
+        _ = loop.arm(isLooking ? Self.formerInterval : Self.interval, self, tag: Tag.look)
     }
 
     func timerFired(_ tag: UInt32) {
@@ -130,7 +134,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private func take(_ isFirst: Bool) {
         if isFirst, !isWriter {
             newest = max(newest, state.revision)
-            former = Former(since: .now(), settling: .zero, asOf: newest)
+            former = FormerObjects(since: .now(), settling: .zero, asOf: newest)
         } else if !isFirst {
             (round, former) = ([], nil)
             let now = Instant.now()
@@ -168,7 +172,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
             if isPending, now < wait.since + Self.patience { continue }
             if isPending, wait.said?.reason == condition.reason, wait.said?.status == condition.status { continue }
             if wait.said == condition { continue }
-            if let text = Self.stating(condition, standing, unlessTrue: wait.isOld) {
+            if let text = ProgrammedText.stating(condition, standing, unlessTrue: wait.isOld) {
                 transaction.conditions.append(.init(key, revision: standing.revision))
                 transaction.writes.append(.put(key, text))
                 writing[key] = text
@@ -192,45 +196,20 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
         return former + changed
     }
 
-    /// Begins once hosts have had time to come again, and what all replicas say is known; of fifty thousand objects nothing is kept meanwhile.
+    /// Begins once hosts have had time to come again, and what all replicas say is known; of fifty thousand objects nothing is kept meanwhile. Most
+    /// need no more than a look.
     private func takeFormer(_ now: Instant, _ others: OtherReplicas) -> [StoreKey] {
         guard let begun = former?.begins, now >= begun, others.areKnown(asOf: former?.asOf ?? 0) else { return [] }
         var keys: [StoreKey] = []
-        while keys.count < Self.batch / 2, let object = former?.next(in: state.cache) {
-            guard waiting[object.key] == nil else { continue }
+        let end = Instant.now() + Self.portion
+        while keys.count < Self.batch / 2, Instant.now() < end, let object = former?.next(in: state.cache) {
+            guard waiting[object.key] == nil, !ProgrammedText.isSettled(object) else { continue }
             waiting[object.key] = Wait(revision: object.revision, since: begun, isOld: true)
             newest = max(newest, object.revision)
             keys.append(object.key)
         }
         if former?.isOver == true { former = nil }
         return keys
-    }
-
-    /// The object with the condition, and what a policy says of itself; nil if it says so already.
-    private static func stating(_ programmed: Condition?, _ standing: CachedObject, unlessTrue: Bool) -> [UInt8]? {
-        let isPolicy = standing.key.resource == PolicyAcceptance.resource
-        // What can't be read is told elsewhere, by name. Most of what stood before says so already, which is seen without its bookkeeping.
-        if unlessTrue, !isPolicy, let programmed, let content = ObjectText.content(standing.text),
-            isTrue(programmed.type, content)
-        {
-            return nil
-        }
-        guard let object = try? JSON.read(standing.text) else { return nil }
-        let generation = object.at("metadata", "generation")?.integerValue
-        let before = object.at("status", "conditions")?.sequenceValue ?? []
-        let stays = unlessTrue && (programmed.map { isTrue($0.type, object) } ?? false)
-        let conditions = [stays ? nil : programmed, isPolicy ? PolicyAcceptance.condition(of: object) : nil].compactMap(\.self)
-        if conditions.allSatisfy({ $0.stands(in: before, generation: generation) }) { return nil }
-        let now = WallTime.now().seconds
-        let after = conditions.reduce(before) { $1.put(into: $0, generation: generation, seconds: now) }
-        return ObjectText.stored(object.setting(["status", "conditions"], .array(after)))
-    }
-
-    private static func isTrue(_ type: String, _ object: Value) -> Bool {
-        let generation = object.at("metadata", "generation")?.integerValue
-        return object.at("status", "conditions")?.sequenceValue?.contains {
-            $0["type"]?.stringValue == type && $0["status"] == "True" && $0["observedGeneration"]?.integerValue == generation
-        } ?? false
     }
 
     private func commit(_ transaction: StoreTransaction) {
@@ -249,35 +228,5 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
             }
             arm()
         }
-    }
-}
-
-/// The objects with a condition that stand, one after the other in the order of their keys, while they change: it holds a place among them and
-/// nothing else.
-private struct Former {
-    /// Not looked at before.
-    let begins: Instant
-    /// When it was made, as a revision.
-    let asOf: UInt64
-    private var resources = PublishedKind.resources.filter { PublishedKind.hasCondition($0) }[...]
-    private var last: StoreKey?
-
-    init(since: Instant, settling: Interval, asOf: UInt64) {
-        begins = since + settling
-        self.asOf = asOf
-    }
-
-    var isOver: Bool { resources.isEmpty }
-
-    mutating func next(in cache: ObjectCache) -> CachedObject? {
-        while let resource = resources.first {
-            if let object = cache.first(of: resource, after: last) {
-                last = object.key
-                return object
-            }
-            resources.removeFirst()
-            last = nil
-        }
-        return nil
     }
 }

@@ -10,7 +10,7 @@ extension Publishing {
         _ key: StoreKey, revision: UInt64, _ survey: AcknowledgementSurvey, _ others: OtherReplicas = .nobody
     ) -> Condition? {
         if let reason = trouble(key) {
-            return Condition("Programmed", "False", Condition.invalid, "hosts hold what stood before: \(reason)")
+            return Condition(Condition.programmed, "False", Condition.invalid, "hosts hold what stood before: \(reason)")
         }
         guard let (come, unknown) = acknowledgement(key, revision: revision, survey, others) else { return nil }
         let hosts = "acknowledged by \(come.acknowledged) of \(come.concerned) hosts" + Self.silence(unknown)
@@ -18,11 +18,13 @@ extension Publishing {
             let count = come.refused.count - 1 + come.moreRefused
             let more = count > 0 ? " and \(count) more" : ""
             return Condition(
-                "Programmed", "False", Condition.refused, "refused by \(node)\(more): \(error.prefix(512)); \(hosts)")
+                Condition.programmed, "False", Condition.refused, "refused by \(node)\(more): \(error.prefix(512)); \(hosts)")
         }
-        guard come.acknowledged == come.concerned else { return Condition("Programmed", "False", Condition.pending, hosts) }
-        guard unknown.isEmpty else { return Condition("Programmed", "Unknown", Condition.pending, hosts) }
-        return Condition("Programmed", "True", Condition.acknowledged, hosts)
+        guard come.acknowledged == come.concerned else {
+            return Condition(Condition.programmed, "False", Condition.pending, hosts)
+        }
+        guard unknown.isEmpty else { return Condition(Condition.programmed, "Unknown", Condition.pending, hosts) }
+        return Condition(Condition.programmed, "True", Condition.acknowledged, hosts)
     }
 
     /// What isn't known of the hosts of other replicas, in words.
@@ -34,7 +36,9 @@ extension Publishing {
 }
 
 extension Condition {
-    // Reasons of `Programmed`.
+    /// The type of the condition that says how far hosts have come.
+    static let programmed = "Programmed"
+    // Its reasons.
     static let acknowledged = "Acknowledged"
     static let pending = "Pending"
     static let refused = "Refused"

@@ -162,6 +162,34 @@ import Testing
         #expect(messages().filter { $0 == "acknowledged by 0 of 0 hosts" }.count == names.count - 1)
     }
 
+    @Test func `of thousands that stood before and say that all have them, one that doesn't is found and no other changed`()
+        throws
+    {
+        let settled =
+            #""status":{"conditions":[{"type":"Programmed","status":"True","reason":"Acknowledged","message":"by 9 of 9"}]}"#
+        var writes =
+            [Stored.namespace("shop")]
+            + (0..<3_000).map { Stored.entry("e\($0)", node: "n", address: "10.1.\($0 / 250).\($0 % 250)") }
+        // The last by its name.
+        let last = Stored.entry("z", node: "n", address: "10.2.0.1")
+        for index in writes.indices.dropFirst() { writes[index].1 = writes[index].1.map { $0.dropLast() + "," + settled + "}" } }
+        writes.append(last)
+        let parts = stride(from: 0, to: writes.count, by: 100).map { start in
+            StoreTransaction(writes: writes[start..<min(writes.count, start + 100)].map { .put($0.0, Array(($0.1 ?? "").utf8)) })
+        }
+        let bench = try PublishingBench(standing: parts)
+        let keeper = ProgrammedKeeper(state: bench.state, publishing: bench.publishing, loop: bench.loop, settling: .zero)
+        defer { withExtendedLifetime(keeper) {} }
+        try bench.load()
+        let first = try #require(bench.state.cache.object(writes[1].0))
+        #expect(ProgrammedText.isSettled(first))
+        let standing = bench.state.revision
+        try bench.run("the condition") {
+            bench.state.cache.object(last.0).map { ProgrammedText.isSettled($0) } == true
+        }
+        #expect(bench.state.cache.objects(last.0.resource).count { $0.revision > standing } == 1)
+    }
+
     @Test func `how far an object has come is a condition`() throws {
         let bench = try PublishingBench()
         try bench.load()
