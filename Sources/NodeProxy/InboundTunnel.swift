@@ -160,12 +160,15 @@ extension InboundTunnel: TunnelOwner {
 
 extension InboundTunnel: TurnTarget, TimerTarget {
     func endTurn() -> Bool {
-        while let tunnel, mayBegin, let (stream, head) = requests.take() {
+        var isHeldUp = false
+        while let tunnel, !requests.isEmpty {
+            isHeldUp = !mayBegin
+            guard !isHeldUp, let (stream, head) = requests.take() else { break }
             // What its peer gave up meanwhile costs nothing more.
             if tunnel.isOpen(stream) { begin(stream, head, tunnel) }
         }
         isQueued = tunnel != nil && !requests.isEmpty
-        guard isQueued, !mayBegin else { return isQueued }
+        guard isQueued, isHeldUp else { return isQueued }
         rest = worker.loop.arm(mayAsk ? Loop.paceRest : Self.pause, self, tag: 0)
         return false
     }

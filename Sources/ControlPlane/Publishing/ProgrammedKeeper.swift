@@ -60,6 +60,8 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     /// What is being written: its own change is no news.
     private var writing: [StoreKey: [UInt8]] = [:]
     private var isArmed = false
+    /// What stood before is being gone through.
+    private var isLookingBack = false
 
     /// - Parameter others: in place of what the replicas say.
     init(
@@ -115,8 +117,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     private func arm() {
         guard !isArmed, isWriter, !waiting.isEmpty || former != nil else { return }
         isArmed = true
-        let isLooking = former.map { Instant.now() >= $0.begins } ?? false
-        _ = loop.arm(isLooking ? Self.formerInterval : Self.interval, self, tag: Tag.look)
+        _ = loop.arm(isLookingBack ? Self.formerInterval : Self.interval, self, tag: Tag.look)
     }
 
     func timerFired(_ tag: UInt32) {
@@ -136,7 +137,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
             newest = max(newest, state.revision)
             former = FormerObjects(since: .now(), settling: .zero, asOf: newest)
         } else if !isFirst {
-            (round, former) = ([], nil)
+            (round, former, isLookingBack) = ([], nil, false)
             let now = Instant.now()
             waiting = waiting.filter { now < $0.value.since + Self.memory }
         }
@@ -199,6 +200,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
     /// Begins once hosts have had time to come again, and what all replicas say is known; of fifty thousand objects nothing is kept meanwhile. Most
     /// need no more than a look.
     private func takeFormer(_ now: Instant, _ others: OtherReplicas) -> [StoreKey] {
+        isLookingBack = false
         guard let begun = former?.begins, now >= begun, others.areKnown(asOf: former?.asOf ?? 0) else { return [] }
         var keys: [StoreKey] = []
         let end = Instant.now() + Self.portion
@@ -209,6 +211,7 @@ final class ProgrammedKeeper: StateObserver, TimerTarget {
             keys.append(object.key)
         }
         if former?.isOver == true { former = nil }
+        isLookingBack = former != nil
         return keys
     }
 
