@@ -58,6 +58,22 @@ extension Enrolment {
         }
     }
 
+    /// Of what only drains, the namespaces whose listeners have yet to be claimed.
+    var yetToDrain: Set<String> {
+        Set(enrollees.values.lazy.filter { $0.isToDrain && $0.workload == nil }.map(\.plan.namespaceName))
+    }
+
+    /// It couldn't be adopted. Its rules stand until we remove them, so it is tried again as long as there is such a namespace.
+    func adoptAgain(_ enrollee: Enrollee) {
+        if (try? NetworkNamespace(path: "/run/netns/\(enrollee.plan.namespaceName)")) != nil {
+            retry(enrollee, enrollee.plan)
+        } else {
+            forget(enrollee)
+            // Its listeners would keep the namespace.
+            node.takeover?.inheritance.closeRest(except: yetToDrain)
+        }
+    }
+
     /// Its listeners serve what still comes through tunnels. New connections are let go where that hasn't been done.
     func adoptRelease(_ enrollee: Enrollee) {
         enrollee.isToDrain = false

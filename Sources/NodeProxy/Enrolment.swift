@@ -223,6 +223,7 @@ final class Enrolment {
 
     func leave(_ enrollee: Enrollee) {
         switch enrollee.phase {
+        case .refused where enrollee.isToDrain && enrollee.workload == nil: adoptAgain(enrollee)
         case .refused:
             if enrollee.workload == nil { enrollees[enrollee.plan.uid] = nil } else { finish(enrollee, nil) }
         // It will leave as soon as its listeners are ours.

@@ -201,6 +201,7 @@ extension HostTests.ForeignControlPlane {
             // A certificate of another root, by the right name.
             let stranger = try startIstiod("istiod-unknown")
             try node.startUnready()
+            try waitUntil("it answers", seconds: 3) { (try? node.admin("status")) != nil }
             try waitFailure("TLS with \(AddressPlan.outside):15012")
             #expect(stranger.events("denied").isEmpty && stranger.events("node").isEmpty)
             stranger.stop()

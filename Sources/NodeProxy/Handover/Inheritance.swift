@@ -27,11 +27,15 @@ final class Inheritance: Sendable {
         workloads.contains { $0.plan.namespaceName == namespaceName && !$0.isDraining }
     }
 
-    /// Nobody claims anything any more.
-    func closeRest() {
+    /// Nobody claims anything any more, but the listeners of these workloads, by the names of their namespaces.
+    func closeRest(except names: Set<String> = []) {
+        let kept = Set(workloads.lazy.filter { names.contains($0.plan.namespaceName) }.map(\.namespace))
         let rest = held.withLock { held in
-            defer { held = [:] }
-            return Array(held.values)
+            let rest = held.filter { item, _ in
+                if case .listener(_, let namespace) = item { !kept.contains(namespace) } else { true }
+            }
+            for item in rest.keys { held[item] = nil }
+            return Array(rest.values)
         }
         for number in rest { Descriptor(takingOwnership: number).close() }
     }

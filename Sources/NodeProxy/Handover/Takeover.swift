@@ -159,8 +159,8 @@ final class Takeover: EventSource, TimerTarget {
         unwatch()
         if !served { node?.beginServing() }
         node?.tookOver(from: self)
-        // Two settings, or two meshes, may differ in what there is to listen to.
-        inheritance.closeRest()
+        // Two settings, or two meshes, may differ in what there is to listen to. What only drains is being claimed by an errand.
+        inheritance.closeRest(except: node?.enrolment.yetToDrain ?? [])
     }
 
     private func fail(_ reason: String) {
