@@ -76,9 +76,9 @@ extension HostTests {
             #expect(try stage.web.call("echo", stage.web.address, port: 8080).echoed)
             let did = try result(attacker)
             #expect(did.int("streams") > 200, "\(did)")
-            // Who has waited a second for an answer hangs up; we cut nobody for it.
+            // Who has waited a second for an answer hangs up, by a reset where an answer came late; we cut nobody for it.
             let ends = stage.node.log.split(separator: "\n").filter { $0.contains(" ended: ") }
-            #expect(ends.allSatisfy { $0.contains("hung up") }, "\(ends)")
+            #expect(ends.allSatisfy { $0.contains("hung up") || $0.contains("reset by peer") }, "\(ends)")
             let refused = try stage.node.metric("warren_hbone_responses_total", "side=\"server\"", "status=\"503\"")
             // Two loops at most, with two hundred at once and twenty a second.
             #expect(200...700 ~= refused, "\(refused)")
