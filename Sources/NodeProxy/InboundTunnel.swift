@@ -27,6 +27,9 @@ final class InboundTunnel {
     private var rest: Token?
     /// How long CONNECTs of a peer wait that has had too many in vain.
     private static let pause = Interval.milliseconds(100)
+    /// How long they wait at most where others need the loop: by chance, since of many tunnels to one workload those that ask first would have all
+    /// that may begin, in each tick again.
+    private static let longestTurn: UInt64 = 64
 
     init(_ worker: Worker, _ workload: WorkerWorkload, _ remote: SocketAddress) {
         self.worker = worker
@@ -169,7 +172,8 @@ extension InboundTunnel: TurnTarget, TimerTarget {
         }
         isQueued = tunnel != nil && !requests.isEmpty
         guard isQueued, isHeldUp else { return isQueued }
-        rest = worker.loop.arm(mayAsk ? Loop.paceRest : Self.pause, self, tag: 0)
+        let turn = Interval.milliseconds(.random(in: 1...Self.longestTurn, using: &worker.random))
+        rest = worker.loop.arm(mayAsk ? turn : Self.pause, self, tag: 0)
         return false
     }
 
